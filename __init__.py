@@ -1,0 +1,30 @@
+"""Gradlet compiles a model into a training program for a small device.
+
+The names below are imported at first use: `import gradlet` itself loads nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradlet.ir.plugin import load_plugins
+    from gradlet.tools.api import compile_module as compile
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "compile", "load_plugins"]
+
+_LAZY = {
+    "compile": ("gradlet.tools.api", "compile_module"),
+    "load_plugins": ("gradlet.ir.plugin", "load_plugins"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _LAZY[name]
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
