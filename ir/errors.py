@@ -1,0 +1,47 @@
+"""What the compiler tells its user when it cannot go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Code -> what went wrong. Codes are stable: never reused, never renumbered. docs/errors.md is made from this table.
+# Ranges: 0xx IR and ops, 1xx frontends, 2xx autodiff and passes, 3xx backends and targets, 4xx tools, 5xx plugins.
+CODES = {
+    "GL001": "unknown op",
+    "GL002": "an op does not accept its operands",
+    "GL201": "an op on a path to be trained has no gradient",
+    "GL501": "a name is owned by two plugins",
+    "GL502": "a plugin was made for another version of the plugin interface",
+    "GL503": "a plugin cannot be loaded",
+    "GL504": "nothing of this name is registered",
+}
+
+
+@dataclass
+class CompileError(Exception):
+    """A mistake in the model, the options or the budget: something its user can mend.
+
+    A bug of the compiler itself is an `AssertionError`, never this.
+
+    Attributes:
+        code: Stable identifier, a key of `CODES`, documented in docs/errors.md.
+        what: One sentence: the rule, and the values that break it.
+        where: Place in the user's model, e.g. `features.3.conv`; empty when there is none.
+        hint: What to try next.
+    """
+
+    code: str
+    what: str
+    where: str = ""
+    hint: str = ""
+
+    def __post_init__(self) -> None:
+        assert self.code in CODES, f"{self.code} is not in gradlet.ir.errors.CODES"
+
+    def __str__(self) -> str:
+        lines = [f"error[{self.code}]: {self.what}"]
+        if self.where:
+            lines.append(f"  --> {self.where}")
+        if self.hint:
+            lines.append(f"  = help: {self.hint}")
+        return "\n".join(lines)
