@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gradlet.ir.plugin import load_plugins
+    from gradlet.ir.plugin import load as load_plugins
     from gradlet.tools.api import compile_module as compile
 
 __version__ = "0.1.0"
@@ -15,7 +15,7 @@ __all__ = ["__version__", "compile", "load_plugins"]
 
 _LAZY = {
     "compile": ("gradlet.tools.api", "compile_module"),
-    "load_plugins": ("gradlet.ir.plugin", "load_plugins"),
+    "load_plugins": ("gradlet.ir.plugin", "load"),
 }
 
 
