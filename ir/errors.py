@@ -9,6 +9,13 @@ from dataclasses import dataclass
 CODES = {
     "GL001": "unknown op",
     "GL002": "an op does not accept its operands",
+    "GL003": "a file is no program, or a damaged one",
+    "GL004": "a program was written in a newer format",
+    "GL005": "a program uses a newer version of an op",
+    "GL006": "the weights of a program are missing, damaged, or another program's",
+    "GL007": "a file cannot be read or written",
+    "GL008": "a program is too large for one message",
+    "GL009": "a printed graph does not parse",
     "GL201": "an op on a path to be trained has no gradient",
     "GL501": "a name is owned by two plugins",
     "GL502": "a plugin was made for another version of the plugin interface",

@@ -64,7 +64,8 @@ class OpDef:
             the same as slicing these inputs; the other inputs are read whole.
         inference: `(emit, node) -> replacements of the outputs` where the op means something else (or nothing)
             outside of training; None for an output that does not exist there.
-        version: Of its meaning; a change needs an upgrade function.
+        version: Of its meaning.
+        upgrades: Version -> what turns the `Node` message of a node of that version into one of the next.
         examples: What every test over all ops runs on.
     """
 
@@ -78,6 +79,7 @@ class OpDef:
     slices: Callable[[Node], Mapping[int, Sequence[tuple[int, int]]]] = lambda node: {}
     inference: Callable[[Emit, Node], Sequence[Value | None]] | None = None
     version: int = 1
+    upgrades: Mapping[int, Callable[[Any], None]] = field(default_factory=dict)
     examples: Sequence[Example] = ()
 
 
