@@ -21,7 +21,7 @@ class BuildPackage(build_py):
 
     def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
         found = super().find_package_modules(package, package_dir)
-        return [row for row in found if row[:2] != ("gradlet", "conftest")]
+        return [row for row in found if row[:2] not in (("gradlet", "conftest"), ("gradlet", "setup"))]
 
 
 setup(packages=packages(), cmdclass={"build_py": BuildPackage})

@@ -110,7 +110,7 @@ def pytest_test(name, srcs, deps = [], size = "small", **kwargs):
     data = kwargs.pop("data", []) + ["//:pyproject.toml"]
     _program(_py_test, name, srcs, ["pytest"] + files, deps + ["//build_defs:pytest_plugin"], size = size, data = data, **kwargs)
 
-def pytest_tests(name, deps = [], size = "small", sizes = {}, shard_counts = {}, deps_of = {}, tags_of = {}, **kwargs):
+def pytest_tests(name, deps = [], size = "small", sizes = {}, shard_counts = {}, deps_of = {}, **kwargs):
     """One pytest_test for each *_test.py of this folder, and a library of all its other files.
 
     The tests of the folder see the library; those of other folders may name it in
@@ -123,8 +123,7 @@ def pytest_tests(name, deps = [], size = "small", sizes = {}, shard_counts = {},
       sizes: sizes of some tests, by name ("x_test").
       shard_counts: into how many parts some tests are divided.
       deps_of: more deps of some tests.
-      tags_of: tags of some tests.
-      **kwargs: of every test, as for py_test.
+      **kwargs: of every test, as for py_test (tags, data, ...).
     """
     python_package(
         name = name,
@@ -133,7 +132,7 @@ def pytest_tests(name, deps = [], size = "small", sizes = {}, shard_counts = {},
         deps = deps,
     )
     tests = [src[:-len(".py")] for src in native.glob(["*_test.py"], allow_empty = True)]
-    for table in [sizes, shard_counts, deps_of, tags_of]:
+    for table in [sizes, shard_counts, deps_of]:
         for test in table:
             if test not in tests:
                 fail("there is no %s.py in %s" % (test, native.package_name()))
@@ -143,7 +142,6 @@ def pytest_tests(name, deps = [], size = "small", sizes = {}, shard_counts = {},
             srcs = [test + ".py"],
             size = sizes.get(test, size),
             shard_count = shard_counts.get(test),
-            tags = tags_of.get(test, []),
             deps = [":" + name] + deps + deps_of.get(test, []),
             **kwargs
         )
