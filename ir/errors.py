@@ -17,6 +17,7 @@ CODES = {
     "GL008": "a program is too large for one message",
     "GL009": "a printed graph does not parse",
     "GL201": "an op on a path to be trained has no gradient",
+    "GL301": "an array given to a program has an unknown name, a wrong shape or a wrong element type",
     "GL501": "a name is owned by two plugins",
     "GL502": "a plugin was made for another version of the plugin interface",
     "GL503": "a plugin cannot be loaded",
