@@ -30,9 +30,7 @@ def run(program: list[str], folder: Path, path: list[Path]) -> subprocess.Comple
 def wheel(tmp_path_factory) -> Path:
     """The wheel of a copy: building leaves files behind."""
     copy, out = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("out")
-    shutil.copytree(
-        ROOT, copy, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".[!c]*", ".c*", "bazel-*", "*.egg-info")
-    )
+    shutil.copytree(ROOT, copy, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*", "bazel-*", "*.egg-info"))
     build = f"from setuptools import build_meta; build_meta.build_wheel({str(out)!r})"
     done = run(["-c", build], copy, [])
     assert done.returncode == 0, done.stdout + done.stderr
