@@ -4,15 +4,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gradlet.ir.elementwise import check_count, check_float
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
+from gradlet.ir.ops.softmax import log_softmax
 from gradlet.ir.tensor_type import DType, TensorType, f32, i32
 
 
 def _check(types: Sequence[TensorType]) -> None:
+    check_count(types, 2)
     logits, labels = types
+    check_float(logits)
     if len(logits.shape) != 2 or labels.shape != logits.shape[:1] or labels.dtype is not DType.I32:
-        raise ValueError(f"logits {logits} want labels i32[{logits.shape[0]}], got {labels}")
+        raise ValueError(f"logits {logits} are to be of two axes, labels {labels} one i32 for each row")
 
 
 def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
@@ -20,14 +24,9 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     return [types[0].with_shape()]
 
 
-def _log_softmax(x: np.ndarray) -> np.ndarray:
-    shifted = x - x.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-
-
 def _evaluate(args: Arrays, attrs: Attrs) -> Results:
     logits, labels = args
-    return [-np.mean(_log_softmax(logits)[np.arange(len(labels)), labels])]
+    return [-np.mean(log_softmax(logits, -1)[np.arange(len(labels)), labels])]
 
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
@@ -43,7 +42,7 @@ def _infer_grad(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
 def _evaluate_grad(args: Arrays, attrs: Attrs) -> Results:
     logits, labels = args
     one_hot = np.eye(logits.shape[1], dtype=logits.dtype)[labels]
-    return [(np.exp(_log_softmax(logits)) - one_hot) / len(labels)]
+    return [(np.exp(log_softmax(logits, -1)) - one_hot) / len(labels)]
 
 
 def _sample(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
