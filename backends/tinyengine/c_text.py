@@ -1,0 +1,108 @@
+"""Names, numbers and comments as C wants them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from gradlet.ir.tensor_type import DType, TensorType
+
+# A type for every element type; there is none for half precision in C11, and masks are packed.
+_TYPES = {
+    DType.F32: "float",
+    DType.F16: "uint16_t",
+    DType.BF16: "uint16_t",
+    DType.I8: "int8_t",
+    DType.U8: "uint8_t",
+    DType.I16: "int16_t",
+    DType.I32: "int32_t",
+    DType.I64: "int64_t",
+    DType.B1: "uint8_t",
+}
+_WIDTH = 100
+
+
+def c_type(dtype: DType) -> str:
+    return _TYPES[dtype]
+
+
+def elements(type_: TensorType) -> int:
+    """Length of the C array that holds a tensor; C has no empty ones."""
+    return max(1, type_.bytes if type_.dtype is DType.B1 else type_.size)
+
+
+def identifier(name: str) -> str:
+    """What is left of a name in C; it may not stand alone, a prefix keeps it off keywords and digits."""
+    return re.sub(r"\W", "_", name, flags=re.ASCII) or "_"
+
+
+class Names:
+    """Gives out C names, each once."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def take(self, name: str) -> str:
+        """`name`, or with a number where it is taken, also in capitals: constants are named after symbols."""
+        unique, number = name, 2
+        while unique.upper() in self._taken:
+            unique, number = f"{name}_{number}", number + 1
+        self._taken.add(unique.upper())
+        return unique
+
+
+def float_literal(value: float) -> str:
+    """A float that reads back exactly; INFINITY and NAN are those of math.h."""
+    if math.isnan(value):
+        return "NAN"
+    if math.isinf(value):
+        return "INFINITY" if value > 0 else "-INFINITY"
+    return f"{np.float32(value)!s}f"
+
+
+def string_literal(text: str) -> str:
+    """A string of bytes; octal escapes end after three digits, hexadecimal ones would not."""
+    printable = {b: chr(b) for b in range(32, 127) if chr(b) not in '"\\?'}
+    return '"' + "".join(printable.get(b, f"\\{b:03o}") for b in text.encode()) + '"'
+
+
+def comment(text: str) -> str:
+    """Text that cannot end, continue or spoil a line comment."""
+    return "".join(c if c.isprintable() and c != "\\" else "?" for c in text).replace("??", "? ?")
+
+
+def packed(array: np.ndarray, type_: TensorType) -> np.ndarray:
+    """The elements of a tensor as they lie in memory: one axis, masks eight to a byte, halves as their bits."""
+    flat = np.ascontiguousarray(array).astype(type_.dtype.numpy, copy=False).reshape(-1)
+    if type_.dtype is DType.B1:
+        return np.packbits(flat, bitorder="little")
+    return flat.view(np.uint16) if type_.dtype in (DType.F16, DType.BF16) else flat
+
+
+def unpacked(data: bytes, type_: TensorType) -> np.ndarray:
+    """A tensor from its bytes."""
+    if type_.dtype is DType.B1:
+        bits = np.unpackbits(np.frombuffer(data, np.uint8), count=type_.size, bitorder="little")
+        return bits.astype(bool).reshape(type_.shape)
+    return np.frombuffer(data, type_.dtype.numpy, count=type_.size).reshape(type_.shape).copy()
+
+
+def array_literal(array: np.ndarray, type_: TensorType) -> str:
+    """The elements between braces, as many in a line as fit."""
+    flat = packed(array, type_)
+    words = map(float_literal, flat.tolist()) if type_.dtype is DType.F32 else map(str, flat.tolist())
+    return "{\n" + "\n".join(_lines(words)) + "\n}"
+
+
+def _lines(words: Iterable[str]) -> Iterator[str]:
+    line = "   "
+    for word in words:
+        if len(line) + len(word) + 2 > _WIDTH:
+            yield line
+            line = "   "
+        line += f" {word},"
+    if line.strip():
+        yield line

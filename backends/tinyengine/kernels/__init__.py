@@ -1,0 +1,1 @@
+"""The kernels that come with the compiler: one op family a file, found by listing this folder; each has `KERNELS`."""
