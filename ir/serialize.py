@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from google.protobuf import text_format
-from google.protobuf.message import DecodeError, EncodeError
+from google.protobuf.message import DecodeError
 
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph, KernelChoice, Node, Phase, Region, Role, Source, State, Value
@@ -20,6 +20,8 @@ from gradlet.ir.verifier import verify
 from gradlet.proto import training_ir_pb2 as pb
 
 PRODUCER = "gradlet 0.1.0"
+# Protobuf's limit is 2 GB for everything; the rest is for the graph.
+_MESSAGE_BYTES = (1 << 31) - (64 << 20)
 _HINT = "write the program anew with `gradlet compile`, or restore the file"
 
 
@@ -27,13 +29,9 @@ def to_bytes(program: Program, ops: OpSet, weights_file: str = "") -> bytes:
     """The program as a binary message; without the states' data if they go to `weights_file`.
 
     Raises:
-        CompileError: GL008 if the message would exceed protobuf's limit of 2 GB.
+        CompileError: GL008 if the weights would exceed protobuf's limit of 2 GB.
     """
-    try:
-        return _program_message(program, ops, weights_file).SerializeToString(deterministic=True)
-    except (EncodeError, ValueError) as error:
-        what = f"{program.name}: its weights do not fit into one message ({error})"
-        raise CompileError("GL008", what, hint="keep the weights in a file of their own") from error
+    return _program_message(program, ops, weights_file).SerializeToString(deterministic=True)
 
 
 def to_text(program: Program, ops: OpSet, weights_file: str = "") -> str:
@@ -53,8 +51,8 @@ def from_bytes(data: bytes | str, ops: OpSet, weights: Mapping[str, np.ndarray] 
         CompileError: GL003 if this is no program or a damaged one, GL004 and GL005 if it is newer than this
             compiler, GL006 if a state has no weights.
     """
-    message = upgrade(_parse(data), ops)
     try:
+        message = upgrade(_parse(data), ops)
         graph = _read_graph(message.graph, weights or {})
         shared = {state.name: state.init for state in graph.states}
         infer = _read_graph(message.infer, shared) if message.HasField("infer") else None
@@ -76,6 +74,8 @@ def _parse(data: bytes | str) -> pb.Program:
         raise CompileError("GL003", f"this is no program: {error}", hint=_HINT) from error
     if not message.ir_version:
         raise CompileError("GL003", "this is no program: it has no ir_version", hint=_HINT)
+    if not message.complete:
+        raise CompileError("GL003", "this program is truncated", hint=_HINT)
     return message
 
 
@@ -83,6 +83,10 @@ def _parse(data: bytes | str) -> pb.Program:
 
 
 def _program_message(program: Program, ops: OpSet, weights_file: str) -> pb.Program:
+    carried = 0 if weights_file else sum(state.init.nbytes for state in program.graph.states)
+    if carried > _MESSAGE_BYTES:
+        what = f"{program.name}: its weights are {carried:,} bytes, a message holds less than 2 GB"
+        raise CompileError("GL008", what, hint="keep the weights in a file of their own")
     used = sorted({node.op for graph in program.graphs for node in graph.nodes})
     return pb.Program(
         ir_version=IR_VERSION,
@@ -93,6 +97,7 @@ def _program_message(program: Program, ops: OpSet, weights_file: str) -> pb.Prog
         pipeline=program.pipeline,
         metadata=program.metadata,
         weights_file=weights_file,
+        complete=True,
     )
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Program(_message.Message):
-    __slots__ = ("ir_version", "producer", "graph", "infer", "op_versions", "pipeline", "metadata", "weights_file")
+    __slots__ = ("ir_version", "producer", "graph", "infer", "op_versions", "pipeline", "metadata", "weights_file", "complete")
     class OpVersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +30,7 @@ class Program(_message.Message):
     PIPELINE_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FILE_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
     ir_version: int
     producer: str
     graph: Graph
@@ -38,7 +39,8 @@ class Program(_message.Message):
     pipeline: _containers.RepeatedScalarFieldContainer[str]
     metadata: _containers.ScalarMap[str, str]
     weights_file: str
-    def __init__(self, ir_version: _Optional[int] = ..., producer: _Optional[str] = ..., graph: _Optional[_Union[Graph, _Mapping]] = ..., infer: _Optional[_Union[Graph, _Mapping]] = ..., op_versions: _Optional[_Mapping[str, int]] = ..., pipeline: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., weights_file: _Optional[str] = ...) -> None: ...
+    complete: bool
+    def __init__(self, ir_version: _Optional[int] = ..., producer: _Optional[str] = ..., graph: _Optional[_Union[Graph, _Mapping]] = ..., infer: _Optional[_Union[Graph, _Mapping]] = ..., op_versions: _Optional[_Mapping[str, int]] = ..., pipeline: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., weights_file: _Optional[str] = ..., complete: bool = ...) -> None: ...
 
 class Graph(_message.Message):
     __slots__ = ("name", "values", "inputs", "states", "nodes", "outputs", "memory")

@@ -1,0 +1,1 @@
+"""What a user calls: the command line and the functions behind `gradlet.compile`."""

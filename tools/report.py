@@ -1,0 +1,144 @@
+"""The machine-readable report of a compilation: docs/report.md describes it, `SCHEMA` counts its versions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import gradlet
+from gradlet.ir.graph import Graph, Node, Phase, Role, State, written_states
+from gradlet.ir.memory_plan import MemoryPlan, Slot
+from gradlet.ir.op_def import OpSet
+from gradlet.ir.program import Program
+from gradlet.ir.target import Target
+
+SCHEMA = 1
+
+
+def make_report(
+    program: Program, target: Target, ops: OpSet, artifact: Mapping[str, Any], *, scheme: str, notes: Sequence[str]
+) -> dict[str, Any]:
+    """Everything known without running the program; what an emulator has to measure is None.
+
+    Args:
+        program: Planned.
+        target: What it was compiled for.
+        ops: The ops it uses.
+        artifact: The report of the backend; its `memory` is taken over.
+        scheme: What learns, as the user said it.
+        notes: What the passes had to say.
+    """
+    graph = program.graph
+    return {
+        "schema": SCHEMA,
+        "gradlet": gradlet.__version__,
+        "model": program.name,
+        "target": {"name": target.name, "cpu": target.cpu, "sram": _size(target.sram), "flash": _size(target.flash)},
+        "scheme": scheme,
+        "pipeline": list(program.pipeline),
+        "memory": memory_report(program, artifact.get("memory", {})),
+        "macs": _macs(graph, ops),
+        "instructions": {"forward": None, "train_step": None},
+        "learns": _learns(graph),
+        "nodes": [_node(i, node, ops) for i, node in enumerate(graph.nodes)],
+        "peak": peak(graph),
+        "notes": list(notes),
+        "emulation": None,
+    }
+
+
+def _size(memory: Any) -> int | None:
+    return memory.bytes if memory else None
+
+
+def memory_report(program: Program, known: Mapping[str, int | None]) -> dict[str, int | None]:
+    """Bytes by kind; None where only a linked program tells."""
+    plans = [g.plan for g in program.graphs if g.plan]
+    written = written_states(program.graph)
+    state = sum(s.value.type.bytes for s in program.graph.states if s.value in written)
+    frozen = sum(s.value.type.bytes for s in program.graph.states if s.value not in written)
+    memory: dict[str, int | None] = {
+        "arena": max((p.arena_bytes for p in plans), default=0),
+        "arena_lower_bound": max((p.lower_bound for p in plans), default=0),
+        "state": state,
+        "static": None,
+        "stack": None,
+        "flash_total": None,
+        "flash_weights": state + frozen,
+        "flash_code": None,
+    }
+    memory |= known
+    return {"sram_total": sram_total(memory)} | memory
+
+
+def sram_total(memory: Mapping[str, int | None]) -> int:
+    """What the program needs of the device's RAM: a figure that is not known yet counts as 0."""
+    return sum(memory[kind] or 0 for kind in ("arena", "state", "static", "stack"))
+
+
+def _macs(graph: Graph, ops: OpSet) -> dict[str, int]:
+    counts: Counter[Phase] = Counter()
+    for node in graph.nodes:
+        counts[node.phase] += ops[node.op].macs(node)
+    return {"forward": counts[Phase.FORWARD], "backward": counts[Phase.BACKWARD] + counts[Phase.UPDATE]}
+
+
+def _learns(graph: Graph) -> dict[str, Any]:
+    parameters = [s for s in graph.states if s.role is Role.PARAMETER]
+    learning = [s for s in parameters if s.trainable]
+    return {
+        "elements": sum(map(trained_elements, learning)),
+        "of": sum(s.value.type.size for s in parameters),
+        "states": [
+            {"name": s.name, "shape": list(s.value.type.shape), "elements": trained_elements(s)} for s in learning
+        ],
+    }
+
+
+def trained_elements(state: State) -> int:
+    """Elements of a trainable state that an update changes."""
+    size, region = state.value.type.size, state.region
+    return size if region is None else size // state.value.type.shape[region.axis] * (region.end - region.begin)
+
+
+def _node(index: int, node: Node, ops: OpSet) -> dict[str, Any]:
+    return {
+        "index": index,
+        "op": node.op,
+        "place": node.loc,
+        "phase": node.phase.value,
+        "output": str(node.outputs[0].type),
+        "bytes": sum(v.type.bytes for v in node.outputs if v.overwrites is None),
+        "macs": ops[node.op].macs(node),
+        "kernel": node.choice.kernel if node.choice else None,
+    }
+
+
+def peak(graph: Graph) -> list[dict[str, Any]]:
+    """What is alive at the fullest step, largest first."""
+    if not graph.plan or not graph.plan.slots:
+        return []
+    step = fullest_step(graph.plan)
+    alive = sorted((s for s in graph.plan.slots if s.first <= step <= s.last), key=lambda s: -s.size)
+    return [{"step": step, "bytes": s.size, "offset": s.offset} | _described(s) for s in alive]
+
+
+def _described(slot: Slot) -> dict[str, str]:
+    value = slot.values[0] if slot.values else None
+    maker = value.producer if value else None
+    return {
+        "value": str(value) if value else "working memory",
+        "op": maker.op if maker else "input",
+        "place": maker.loc if maker else "",
+    }
+
+
+def fullest_step(plan: MemoryPlan) -> int:
+    """The index of the node during which most bytes are alive."""
+
+    def candidates() -> Iterator[tuple[int, int]]:
+        for first in {s.first for s in plan.slots}:
+            yield sum(s.size for s in plan.slots if s.first <= first <= s.last), -first
+
+    return -max(candidates())[1]
