@@ -268,6 +268,7 @@ def _read_choice(message: pb.KernelChoice) -> KernelChoice:
 
 
 def _read_plan(message: pb.MemoryPlan, values: Sequence[Value]) -> MemoryPlan:
+    assert message.alignment > 0, "a memory plan has no alignment"
     slots = tuple(_read_slots(message, values))
     return MemoryPlan(slots, message.arena_bytes, message.lower_bound, message.alignment, message.algorithm)
 

@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 import pytest
+
 from gradlet.ir import files, serialize
 from gradlet.ir.errors import CompileError
 from gradlet.ir.memory_plan import MemoryPlan, live_slots

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph, Node, Value
 from gradlet.ir.parser import parse_graph
 from gradlet.ir.tensor_type import DType, QuantParams, TensorType, f32
 from gradlet.ir.verifier import verify
 from gradlet.tests.ir.small_graph import step, toolbox
+
+INF = float("inf")
 
 
 def test_a_step_reads_back():
@@ -29,8 +32,26 @@ def test_the_notation_is_the_field_s():
 
 @pytest.mark.parametrize(
     "value",
-    [0, -3, 1.5, -1e-30, 1e300, float("inf"), float("-inf"), True, False, "same", "two words", 'a "b" \\ c\n', "inf"]
-    + [(1, 2), (0.5, float("inf")), (-1,), "True", ""],
+    [
+        0,
+        -3,
+        1.5,
+        -1e-30,
+        1e300,
+        INF,
+        -INF,
+        True,
+        False,
+        "same",
+        "two words",
+        'a "b" \\ c\n',
+        "inf",
+        "True",
+        "",
+        (1, 2),
+        (-1,),
+        (0.5, INF),
+    ],
 )
 def test_attributes_read_back(value):
     graph = Graph("g")

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from gradlet.ir.errors import CompileError
 from gradlet.ir.op_def import OpDef
 from gradlet.ir.plugin import API, Plugin, Toolbox, builtin, load

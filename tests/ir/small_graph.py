@@ -1,6 +1,7 @@
 """A two-layer training step, built by hand: what the tests of the IR work on."""
 
 import numpy as np
+
 from gradlet.ir.graph import Graph, Phase, Region
 from gradlet.ir.op_def import Emit
 from gradlet.ir.plugin import Toolbox, load

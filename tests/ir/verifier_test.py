@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from gradlet.ir.graph import Phase
 from gradlet.ir.tensor_type import f32
 from gradlet.ir.verifier import verify
