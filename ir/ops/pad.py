@@ -1,0 +1,53 @@
+"""pad(x): a constant before and after the elements of each axis."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradlet.ir.elementwise import check_count
+from gradlet.ir.graph import Attrs, Node, Value
+from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
+from gradlet.ir.tensor_type import TensorType, f32
+from gradlet.ir.windows import integers
+
+
+def _amounts(attrs: Attrs, rank: int) -> list[tuple[int, int]]:
+    """(before, after) of each axis."""
+    return list(zip(integers(attrs, "before", rank, 0), integers(attrs, "after", rank, 0), strict=True))
+
+
+def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
+    check_count(types, 1)
+    (x,) = types
+    amounts = _amounts(attrs, len(x.shape))
+    return [x.with_shape(*(before + size + after for size, (before, after) in zip(x.shape, amounts, strict=True)))]
+
+
+def _evaluate(args: Arrays, attrs: Attrs) -> Results:
+    (x,) = args
+    return [np.pad(x, _amounts(attrs, x.ndim), constant_values=attrs.get("value", 0.0))]
+
+
+def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
+    (g,), shape = grads, node.inputs[0].type.shape
+    assert g is not None
+    for axis, (before, after) in enumerate(_amounts(node.attrs, len(shape))):
+        if before or after:
+            g = emit("slice", g, axis=axis, begin=before, end=before + shape[axis])
+    return [g]
+
+
+PAD = OpDef(
+    name="pad",
+    infer=_infer,
+    evaluate=_evaluate,
+    gradient=_gradient,
+    examples=[
+        Example([f32(2, 3)], {"before": (1, 0), "after": (0, 2)}),
+        Example([f32(1, 3, 2, 4)], {"before": (0, 1, 2, 0), "after": (0, 0, 1, 0), "value": -1.5}),
+        Example([f32(2, 1, 3)], {"before": (0, 0, 0), "after": (0, 0, 0)}),
+        Example([f32(2, 2, 1, 2, 3)], {"before": (1, 0, 2, 0, 1), "after": (0, 1, 0, 0, 2), "value": 0.25}),
+    ],
+)
+
+OPS = (PAD,)
