@@ -235,6 +235,12 @@ class Graph:
         for node in self.nodes:
             yield from node.outputs
 
+    def free_name(self, name: str) -> str:
+        """`name`, or with a number behind it where a value has that name."""
+        taken = {v.name for v in self.values()}
+        candidates = [name, *(f"{name}_{k}" for k in range(1, len(taken) + 1))]
+        return next(c for c in candidates if c not in taken)
+
     def renumber(self) -> None:
         """Numbers the unnamed values in the order of the schedule."""
         unnamed = [v for v in self.values() if v.name.isdigit()]

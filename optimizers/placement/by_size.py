@@ -1,0 +1,7 @@
+"""The largest first, each as low as it can lie."""
+
+from gradlet.optimizers.arena_problem import Problem
+
+
+def place(problem: Problem) -> list[int]:
+    return problem.place(problem.sorted_by(lambda k: (-problem.sizes[k], problem.slots[k].first)))
