@@ -53,8 +53,11 @@ class Backend:
         name: As users write it.
         emit: The program as files for the target.
         open: The program, ready to run on the target or its emulator.
+        choose: Writes a `KernelChoice` to every node, which a memory plan has to know; for backends whose kernels
+            need working memory in the arena.
     """
 
     name: str
     emit: Callable[[Program, Target, Toolbox], Artifact]
     open: Callable[[Program, Target, Toolbox], Session]
+    choose: Callable[[Program, Target, Toolbox], None] = lambda program, target, toolbox: None

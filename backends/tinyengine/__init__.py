@@ -24,4 +24,10 @@ def _open(program: Program, target: Target, toolbox: Toolbox) -> Session:
     return open_host(program, target, toolbox)
 
 
-BACKEND = Backend("tinyengine", _emit, _open)
+def _choose(program: Program, target: Target, toolbox: Toolbox) -> None:
+    from gradlet.backends.tinyengine.kernel import choose_kernels
+
+    choose_kernels(program, target, toolbox)
+
+
+BACKEND = Backend("tinyengine", _emit, _open, _choose)

@@ -31,6 +31,10 @@ class Definition:
     text: str
     file: Path
 
+    def marked(self, mark: str) -> str:
+        """The text with a line before its first that is code."""
+        return re.sub(r"^(?=static)", f"{mark}\n", self.text, count=1, flags=re.MULTILINE)
+
     @property
     def words(self) -> frozenset[str]:
         return frozenset(_IDENTIFIER.findall(_COMMENT.sub("", self.text)))

@@ -39,6 +39,11 @@ def identifier(name: str) -> str:
     return re.sub(r"\W", "_", name, flags=re.ASCII) or "_"
 
 
+def parameter(name: str) -> str:
+    """A scalar input as parameter of a function: the learning rate keeps its name, a prefix keeps others off keywords."""
+    return name if name == "lr" else f"in_{identifier(name)}"
+
+
 class Names:
     """Gives out C names, each once."""
 

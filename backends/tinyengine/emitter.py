@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,28 +29,37 @@ def emit(program: Program, target: Target, toolbox: Toolbox) -> Artifact:
     return Artifact({name: text.encode() for name, text in files(model).items()}, report(model))
 
 
-def files(model: Model) -> dict[str, str]:
-    templates = jinja2.Environment(
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
+
+
+def files(model: Model) -> dict[str, str]:
+    """The text of the header and of the source, by file name."""
     names: dict[str, Any] = {"m": model, "M": model.name.upper(), "declare": _declare, "c": c_text}
-    header = templates.get_template("model.h.jinja").render(names)
+    header = _templates().get_template("model.h.jinja").render(names)
     bodies = {r.symbol: list(_body(r, model)) for r in model.routines}
     headers, definitions, entries = _kernels(model)
     places = {p: place(p.value, r, model) for r in model.routines for p in (*r.inputs, *r.outputs)}
-    source = templates.get_template("model.c.jinja").render(
-        names,
-        headers=headers,
-        definitions=definitions,
-        entries=entries,
-        bodies=bodies,
-        places=places,
-        arena_map=_arena_map,
-        save_version=SAVE_VERSION,
+    source = (
+        _templates()
+        .get_template("model.c.jinja")
+        .render(
+            names,
+            headers=headers,
+            definitions=definitions,
+            entries=entries,
+            bodies=bodies,
+            places=places,
+            arena_map=_arena_map,
+            save_version=SAVE_VERSION,
+        )
     )
     return {f"{model.name}.h": header, f"{model.name}.c": source}
 
@@ -121,7 +131,7 @@ def _argument(arg: Arg, index: int, routine: Routine, model: Model) -> str:
 def place(value: Value, routine: Routine, model: Model) -> str:
     """Where the elements of a value are, as a C pointer."""
     root = storage(value)
-    if routine.graph.state_of(root):
+    if root in routine.states:
         return model.variable(root).symbol
     return f"AT({c_text.c_type(value.type.dtype)}, {routine.offsets[value]})"
 

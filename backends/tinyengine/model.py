@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from gradlet.backends.tinyengine.c_text import Names, identifier
+from gradlet.backends.tinyengine.c_text import Names, identifier, parameter
 from gradlet.backends.tinyengine.kernel import Kernel, choose
 from gradlet.backends.tinyengine.placement import place
 from gradlet.ir.graph import Graph, Node, State, Value, written_states
@@ -51,7 +51,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Port:
-    """A tensor that the user fills or reads through the function `symbol`."""
+    """A tensor that the user fills or reads through the function `symbol`; a scalar input is a parameter `symbol`."""
 
     value: Value
     symbol: str
@@ -80,6 +80,10 @@ class Routine:
     @cached_property
     def offsets(self) -> dict[Value, int]:
         return self.plan.offsets()
+
+    @cached_property
+    def states(self) -> frozenset[Value]:
+        return frozenset(s.value for s in self.graph.states)
 
     @property
     def result(self) -> Value | None:
@@ -147,10 +151,9 @@ class Model:
         return {v.state.name: v for v in self.variables}
 
 
-def describe(program: Program, target: Target, toolbox: Toolbox) -> Model:
-    """Decides what the emitter prints."""
-    name = identifier(program.name)
-    name = f"model_{name}" if name[0].isdigit() or name[0] == "_" else name
+def describe(program: Program, target: Target, toolbox: Toolbox, taken: Collection[str] = ()) -> Model:
+    """Decides what the emitter prints; `taken` are names of other models of the same firmware."""
+    name = _model_name(program, taken)
     names = Names()
     step = program.graph if program.trains else None
     infer = program.infer or (None if step else program.graph)
@@ -162,14 +165,14 @@ def describe(program: Program, target: Target, toolbox: Toolbox) -> Model:
     def routine(graph: Graph | None, verb: str, output: str) -> Routine | None:
         if graph is None:
             return None
-        ports = [Port(v, inputs[v.name]) for v in graph.inputs]
+        local = Names()
         return Routine(
             names.take(f"{name}_{verb}"),
             graph,
             plans[graph],
             chosen,
-            [p for p in ports if p.value.type.shape == ()],
-            [p for p in ports if p.value.type.shape != ()],
+            [Port(v, local.take(parameter(v.name))) for v in graph.inputs if v.type.shape == ()],
+            [Port(v, inputs[v.name]) for v in graph.inputs if v.type.shape != ()],
             [Port(v, names.take(f"{name}_{output}_{identifier(v.name)}")) for v in graph.outputs],
         )
 
@@ -183,6 +186,12 @@ def describe(program: Program, target: Target, toolbox: Toolbox) -> Model:
         variables,
         _fingerprint(variables),
     )
+
+
+def _model_name(program: Program, taken: Collection[str]) -> str:
+    name = identifier(program.name)
+    name = f"model_{name}" if name[0].isdigit() or name[0] == "_" else name
+    return next(n for n in (name, *(f"{name}_{k}" for k in range(2, len(taken) + 3))) if n not in taken)
 
 
 def _variables(name: str, names: Names, graphs: Sequence[Graph]) -> Iterator[Variable]:

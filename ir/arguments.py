@@ -1,0 +1,35 @@
+"""Arrays that a user gives to a running program: checked against the program before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+import numpy as np
+
+from gradlet.ir.errors import CompileError
+from gradlet.ir.graph import Value
+from gradlet.ir.tensor_type import dtype_of
+
+
+def check_arrays(given: Mapping[str, np.ndarray], wanted: Iterable[Value], kind: str) -> None:
+    """Raises GL301 unless every array is one of the wanted ones, in its shape and kind of number."""
+    types = {v.name: v.type for v in wanted}
+    for name, array in given.items():
+        if name not in types:
+            near = get_close_matches(name, types, 3, 0)
+            hint = f"there is {', '.join(near)}" if near else f"it has no {kind} at all"
+            raise CompileError("GL301", f"the program has no {kind} {name!r}", hint=hint)
+        found = np.asarray(array)
+        if found.shape != types[name].shape or dtype_of(found).is_float != types[name].dtype.is_float:
+            what = f"{kind} {name!r} is {types[name]}, not {found.dtype}{list(found.shape)}"
+            raise CompileError("GL301", what)
+
+
+def check_inputs(given: Mapping[str, np.ndarray], wanted: Iterable[Value], where: str) -> None:
+    """As `check_arrays`, and none is missing."""
+    values = list(wanted)
+    check_arrays(given, values, "input")
+    missing = [v.name for v in values if v.name not in given]
+    if missing:
+        raise CompileError("GL301", f"{where}: no array is given for input {', '.join(missing)}")
