@@ -24,7 +24,8 @@ def _divisor(shape: Sequence[int], dtype: np.dtype[np.generic], attrs: Attrs) ->
     """What each window's sum is divided by, [1, output height, output width, 1]."""
     window = Window.of(attrs)
     padding_value = 1.0 if attrs.get("count_include_pad", True) else 0.0
-    return window.gather(np.ones((1, shape[1], shape[2], 1), dtype), padding_value).sum(axis=3)
+    counted: np.ndarray = window.gather(np.ones((1, shape[1], shape[2], 1), dtype), padding_value).sum(axis=3)
+    return counted
 
 
 def _evaluate(args: Arrays, attrs: Attrs) -> Results:

@@ -35,7 +35,8 @@ def _nearest(inputs: int, outputs: int) -> np.ndarray:
     PyTorch computes it in float32, which for some sizes is not the exact floor: what it chooses is the definition.
     """
     scale = np.float32(inputs) / np.float32(outputs)
-    return np.minimum(np.floor(np.arange(outputs, dtype=np.float32) * scale).astype(int), inputs - 1)
+    chosen: np.ndarray = np.minimum(np.floor(np.arange(outputs, dtype=np.float32) * scale).astype(int), inputs - 1)
+    return chosen
 
 
 def _positions(inputs: int, outputs: int, align_corners: bool) -> np.ndarray:
