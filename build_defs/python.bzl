@@ -111,16 +111,16 @@ def pytest_test(name, srcs, deps = [], size = "small", **kwargs):
     _program(_py_test, name, srcs, ["pytest"] + files, deps + ["//build_defs:pytest_plugin"], size = size, data = data, **kwargs)
 
 def pytest_tests(name, deps = [], size = "small", sizes = {}, shard_counts = {}, deps_of = {}, **kwargs):
-    """One pytest_test for each *_test.py of this folder, and a library of all its other files.
+    """One pytest_test for each *_test.py, and a library of all other files.
 
-    The tests of the folder see the library; those of other folders may name it in
-    their deps.
+    They are taken from this folder and from those below without a BUILD file.  The
+    tests see the library; those of other packages may name it in their deps.
 
     Args:
       name: name of the library: that of the folder.
       deps: Python libraries of the library and of every test.
       size: size of every test that has none in sizes.
-      sizes: sizes of some tests, by name ("x_test").
+      sizes: sizes of some tests, by name ("x_test", "folder/y_test").
       shard_counts: into how many parts some tests are divided.
       deps_of: more deps of some tests.
       **kwargs: of every test, as for py_test (tags, data, ...).
@@ -131,7 +131,7 @@ def pytest_tests(name, deps = [], size = "small", sizes = {}, shard_counts = {},
         visibility = ["//tests:__subpackages__", "//benchmarks:__subpackages__"],
         deps = deps,
     )
-    tests = [src[:-len(".py")] for src in native.glob(["*_test.py"], allow_empty = True)]
+    tests = [src[:-len(".py")] for src in native.glob(["**/*_test.py"], allow_empty = True)]
     for table in [sizes, shard_counts, deps_of]:
         for test in table:
             if test not in tests:

@@ -25,12 +25,10 @@ def test_every_python_file_belongs_to_a_package():
 
 
 def test_every_test_is_a_target():
-    tests = [Path(path) for path in PYTHON if path.endswith("_test.py")]
+    tests = [path for path in PYTHON if path.endswith("_test.py")]
     assert tests
     for path in tests:
-        build = ROOT / path.parent / "BUILD"
-        is_example = "plugin_example" in path.parts[:-2]
-        assert is_example or (build.exists() and "pytest_tests(" in build.read_text()), f"{path} is no target"
+        assert "pytest_tests(" in (ROOT / package_of(path) / "BUILD").read_text(), f"{path} is no target"
 
 
 def test_build_files_load_from_build_defs_only():
