@@ -41,6 +41,7 @@ class PassManager:
             are not what they were. The reference executor is not known here: who calls brings it.
         stop_after: Name of the last pass to run.
         skip: Names of passes to leave out.
+        progress: Told about each pass when it is done.
     """
 
     context: Context
@@ -49,6 +50,7 @@ class PassManager:
     check: Callable[[Pass | None, Graph], None] | None = None
     stop_after: str | None = None
     skip: Collection[str] = ()
+    progress: Callable[[PassRecord], None] | None = None
     records: list[PassRecord] = field(default_factory=list)
 
     def run(self, graph: Graph) -> list[PassRecord]:
@@ -81,6 +83,8 @@ class PassManager:
             graph.plan = None  # it was made for another schedule
         verify(graph, self.context.ops)
         self.records.append(PassRecord(print_pass(pass_), changed, seconds, len(graph.nodes)))
+        if self.progress:
+            self.progress(self.records[-1])
 
     def _observe(self, index: int, pass_: Pass | None, graph: Graph) -> None:
         if self.dump_dir:

@@ -31,6 +31,7 @@ class PlaceBuffers:
 
     def run(self, graph: Graph, context: Context) -> bool:
         before = graph.plan
+        context.choose(graph)
         alignment = context.target.alignment if context.target else 4
         graph.plan = place(graph, context.ops, alignment, self.algorithm)
         return graph.plan != before

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from gradlet.ir.graph import Graph
 from gradlet.ir.memory_plan import MemoryPlan
 from gradlet.ir.op_def import OpSet
-from gradlet.ir.options import Call
 from gradlet.ir.passes import Context, Pass
 from gradlet.ir.program import Program
 from gradlet.ir.verifier import verify
@@ -16,32 +16,42 @@ from gradlet.optimizers.inference import inference_graph
 from gradlet.optimizers.pass_manager import PassManager, PassRecord
 from gradlet.optimizers.passes.early_update import EarlyUpdate
 from gradlet.optimizers.passes.place_buffers import place
-from gradlet.optimizers.pipelines import make_passes
+from gradlet.optimizers.pipelines import make_passes, parse_pipeline
 
 
-def optimise(
+def optimize(
     program: Program,
     context: Context,
-    pipeline: list[Call],
+    pipeline: str = "train",
     *,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
     dump_dir: Path | None = None,
     check: Callable[[Pass | None, Graph], None] | None = None,
     stop_after: str | None = None,
     skip: Collection[str] = (),
-) -> list[PassRecord]:
+    progress: Callable[[PassRecord], None] | None = None,
+) -> Program:
     """Applies a pipeline to `program.graph`, then makes `program.infer`; both share the arena and its inputs.
 
-    The arguments are those of `PassManager`. Returns what each pass did.
+    Args:
+        program: What to compile; it is changed, and returned.
+        context: Toolbox and target; the passes leave their notes there.
+        pipeline: Text, see pipelines.py.
+        options: Pass -> option -> value, set on every pass of that name.
+        dump_dir: As `PassManager`; so are `check`, `stop_after`, `skip` and `progress`.
+
+    Raises:
+        CompileError: whatever is wrong with the pipeline or the options of its passes.
     """
-    manager = PassManager(context, make_passes(context.toolbox, pipeline), dump_dir, check, stop_after, skip)
-    records = manager.run(program.graph)
-    program.pipeline += [record.text for record in records]
+    passes = make_passes(context.toolbox, parse_pipeline(pipeline, options))
+    manager = PassManager(context, passes, dump_dir, check, stop_after, skip, progress)
+    program.pipeline += [record.text for record in manager.run(program.graph)]
     if program.trains:
         program.infer = inference_graph(program.graph, context.ops)
         EarlyUpdate().run(program.infer, context)
         verify(program.infer, context.ops)
         share_arena(program, context.ops)
-    return records
+    return program
 
 
 def share_arena(program: Program, ops: OpSet) -> None:
