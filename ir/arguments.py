@@ -9,11 +9,10 @@ import numpy as np
 
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Value
-from gradlet.ir.tensor_type import dtype_of
 
 
 def check_arrays(given: Mapping[str, np.ndarray], wanted: Iterable[Value], kind: str) -> None:
-    """Raises GL301 unless every array is one of the wanted ones, in its shape and kind of number."""
+    """Raises GL301 unless every array is one of the wanted ones, in its shape and kind of number (any precision)."""
     types = {v.name: v.type for v in wanted}
     for name, array in given.items():
         if name not in types:
@@ -21,7 +20,8 @@ def check_arrays(given: Mapping[str, np.ndarray], wanted: Iterable[Value], kind:
             hint = f"there is {', '.join(near)}" if near else f"it has no {kind} at all"
             raise CompileError("GL301", f"the program has no {kind} {name!r}", hint=hint)
         found = np.asarray(array)
-        if found.shape != types[name].shape or dtype_of(found).is_float != types[name].dtype.is_float:
+        # bfloat16, which numpy does not know itself, is of kind V.
+        if found.shape != types[name].shape or (found.dtype.kind in "fV") != types[name].dtype.is_float:
             what = f"{kind} {name!r} is {types[name]}, not {found.dtype}{list(found.shape)}"
             raise CompileError("GL301", what)
 
