@@ -10,10 +10,10 @@ ROOT = Path(__file__).parent
 
 
 def packages() -> list[str]:
-    """`gradlet` and each folder below the shipped ones that holds Python, or data of Python beside it."""
-    folders = {path.parent.relative_to(ROOT) for top in SHIPPED for path in (ROOT / top).rglob("*.py")}
-    nested = {folder for path in folders for folder in [path, *path.parents] if folder.parts}
-    return ["gradlet", *sorted(".".join(("gradlet", *folder.parts)) for folder in nested)]
+    """`gradlet` and each folder below the shipped ones: what lies there is Python, or data of it."""
+    files = (path.relative_to(ROOT) for top in SHIPPED for path in (ROOT / top).rglob("*") if path.is_file())
+    folders = {folder for path in files for folder in path.parents if folder.parts and "__pycache__" not in folder.parts}
+    return ["gradlet", *sorted(".".join(("gradlet", *folder.parts)) for folder in folders)]
 
 
 class BuildPackage(build_py):
