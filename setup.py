@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent
 def packages() -> list[str]:
     """`gradlet` and each folder below the shipped ones: what lies there is Python, or data of it."""
     files = (path.relative_to(ROOT) for top in SHIPPED for path in (ROOT / top).rglob("*") if path.is_file())
-    folders = {folder for path in files for folder in path.parents if folder.parts and "__pycache__" not in folder.parts}
+    folders = {folder for path in files if "__pycache__" not in path.parts for folder in path.parents if folder.parts}
     return ["gradlet", *sorted(".".join(("gradlet", *folder.parts)) for folder in folders)]
 
 
