@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdint.h>
 
 #include "elementary.h"
@@ -20,7 +21,9 @@ static void softmax_cross_entropy_f32(float *loss, const float *x, const int32_t
     for (int n = 0; n < rows; n++, x += classes) {
         float max;
         float sum = exp_sum_f32(x, classes, &max);
-        total += log_f32(sum) - (x[labels[n]] - max);
+        // A label that is no class has no likelihood, and must not be read at.
+        const int label = labels[n];
+        total += log_f32(sum) - (label >= 0 && label < classes ? x[label] - max : -INFINITY);
     }
     *loss = total / (float)rows;
 }

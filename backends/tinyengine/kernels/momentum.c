@@ -1,0 +1,21 @@
+#include <stddef.h>
+#include <stdint.h>
+
+// v = momentum * v + d with d = g + decay * w, then w -= lr * v, or lr * (d + momentum * v) with
+// Nesterov; on w[o, begin:end, i] of w[outer, axis, inner], g and v being of that part's size.
+// With `micro`, only when it completes a group of `every` steps.
+static void momentum_f32(float *w, const float *g, float *v, const float *lr, const int32_t *micro,
+                         int every, int outer, int axis, int begin, int end, int inner,
+                         float momentum, int nesterov, float decay) {
+    if (micro != NULL && (*micro + 1) % every != 0)
+        return;
+    const int part = (end - begin) * inner;
+    for (int o = 0; o < outer; o++, g += part, v += part) {
+        float *row = w + (o * axis + begin) * inner;
+        for (int i = 0; i < part; i++) {
+            const float d = g[i] + decay * row[i];
+            v[i] = momentum * v[i] + d;
+            row[i] -= *lr * (nesterov ? d + momentum * v[i] : v[i]);
+        }
+    }
+}
