@@ -124,17 +124,25 @@ class Source:
         shape: Its shape there.
         view: Shape between; equal to `shape` unless an axis had to be split.
         permutation: Order of the axes of `view`.
+        orders: (axis, order) of the IR's shape: then `ir.take(order, axis)`, for channels that a pass put in another
+            order.
     """
 
     name: str
     shape: tuple[int, ...]
     view: tuple[int, ...]
     permutation: tuple[int, ...]
+    orders: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
     def to_ir(self, user: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        return np.ascontiguousarray(user.reshape(self.view).transpose(self.permutation).reshape(shape))
+        ir = user.reshape(self.view).transpose(self.permutation).reshape(shape)
+        for axis, order in self.orders:
+            ir = ir.take(order, axis)
+        return np.ascontiguousarray(ir)
 
     def to_user(self, ir: np.ndarray) -> np.ndarray:
+        for axis, order in reversed(self.orders):
+            ir = ir.take(np.argsort(order), axis)
         permuted = tuple(self.view[axis] for axis in self.permutation)
         back = np.argsort(self.permutation)
         return np.ascontiguousarray(ir.reshape(permuted).transpose(back).reshape(self.shape))

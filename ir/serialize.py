@@ -126,9 +126,15 @@ def _state_message(state: State, ids: Mapping[Value, int], inline: bool) -> pb.S
         role=pb.State.Role.Value(state.role.name),
         trainable=state.trainable,
         region=region and pb.Region(axis=region.axis, begin=region.begin, end=region.end),
-        source=source
-        and pb.Source(name=source.name, shape=source.shape, view=source.view, permutation=source.permutation),
+        source=source and _source_message(source),
         data=_little_endian(state.init).tobytes() if inline else None,
+    )
+
+
+def _source_message(source: Source) -> pb.Source:
+    orders = [pb.Source.Order(axis=axis, indices=indices) for axis, indices in source.orders]
+    return pb.Source(
+        name=source.name, shape=source.shape, view=source.view, permutation=source.permutation, orders=orders
     )
 
 
@@ -213,17 +219,19 @@ def _read_type(message: pb.TensorType) -> TensorType:
 def _read_state(message: pb.State, values: Sequence[Value], weights: Mapping[str, np.ndarray]) -> State:
     value = values[message.value]
     region = message.region
-    source = message.source
     return State(
         value,
         _read_data(message, value, weights),
         Role[pb.State.Role.Name(message.role)],
         message.trainable,
         Region(region.axis, region.begin, region.end) if message.HasField("region") else None,
-        Source(source.name, tuple(source.shape), tuple(source.view), tuple(source.permutation))
-        if message.HasField("source")
-        else None,
+        _read_source(message.source) if message.HasField("source") else None,
     )
+
+
+def _read_source(message: pb.Source) -> Source:
+    orders = tuple((order.axis, tuple(order.indices)) for order in message.orders)
+    return Source(message.name, tuple(message.shape), tuple(message.view), tuple(message.permutation), orders)
 
 
 def _read_data(message: pb.State, value: Value, weights: Mapping[str, np.ndarray]) -> np.ndarray:
