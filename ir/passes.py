@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -17,11 +17,13 @@ class Context:
     """What a pass may ask for besides its graph.
 
     Attributes:
+        choose: Writes the backend's `KernelChoice` to the nodes of a graph: a memory plan has to know working memory.
         notes: Lines for the user's report that passes add, e.g. what a scheme selected.
     """
 
     toolbox: Toolbox
     target: Target | None = None
+    choose: Callable[[Graph], None] = lambda graph: None
     notes: list[str] = field(default_factory=list)
 
     @property

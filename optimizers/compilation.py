@@ -50,6 +50,7 @@ def optimize(
         program.infer = inference_graph(program.graph, context.ops)
         EarlyUpdate().run(program.infer, context)
         verify(program.infer, context.ops)
+        context.choose(program.infer)
         share_arena(program, context.ops)
     return program
 

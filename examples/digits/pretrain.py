@@ -8,11 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import nn
+
 from gradlet.examples.digits.data import load_digits
-from gradlet.frontends.pytorch import import_module
+from gradlet.frontends.pytorch.importer import import_module
 from gradlet.ir import files
 from gradlet.ir.plugin import load
-from torch import nn
 
 CHECKPOINT = Path(__file__).with_name("digits.gradlet")
 EPOCHS, BATCH, RATE = 60, 32, 2e-3

@@ -1,0 +1,186 @@
+"""What `gradlet compile` does, as functions: a model in, a compiled program out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from gradlet.ir import files
+from gradlet.ir.backend import Artifact, Backend, Session
+from gradlet.ir.errors import CompileError
+from gradlet.ir.frontend import ImportRequest
+from gradlet.ir.graph import Graph
+from gradlet.ir.options import Call, parse_calls
+from gradlet.ir.passes import Context
+from gradlet.ir.plugin import Toolbox, load
+from gradlet.ir.program import Program
+from gradlet.ir.target import Target
+from gradlet.optimizers.compilation import optimize
+from gradlet.tools.checks import numeric_check
+from gradlet.tools.paths import parse_bytes, user_source
+from gradlet.tools.report import make_report
+
+PROGRAM_SUFFIXES = (".gradlet", files.TEXT_SUFFIX)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to compile.
+
+    Attributes:
+        target: Name of the device.
+        backend: Name; None takes the target's.
+        frontend: Name; None takes the first that accepts the source.
+        scheme: What learns: the name of a scheme or a file; `none` compiles the inference alone.
+        loss: Name of the loss.
+        update: Update rule with options, e.g. `momentum{momentum=0.9}`.
+        classes: Replaces the head by one for so many classes, with a seeded initialisation.
+        batch: Size of the batch axis; None keeps the model's.
+        ram_budget: Bytes of SRAM to fit into, instead of the target's.
+        pipeline: Passes to run, instead of the usual ones.
+        dump_dir: Where the graph is printed after every pass.
+        check: Compare the numbers after every pass with those before it.
+        stop_after: Last pass to run.
+        skip: Passes to leave out.
+        seed: Of everything that is drawn.
+        plugins: More plugins, `module:NAME`.
+        import_options: Options of the frontend.
+    """
+
+    target: str = "stm32f746"
+    backend: str | None = None
+    frontend: str | None = None
+    scheme: str = "full"
+    loss: str = "softmax_cross_entropy"
+    update: str = "sgd"
+    classes: int | None = None
+    batch: int | None = None
+    ram_budget: int | None = None
+    pipeline: str | None = None
+    dump_dir: Path | None = None
+    check: bool = False
+    stop_after: str | None = None
+    skip: Sequence[str] = ()
+    seed: int = 0
+    plugins: Sequence[str] = ()
+    import_options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled program: its files, its report, and ways to run it."""
+
+    program: Program
+    target: Target
+    backend: Backend
+    toolbox: Toolbox
+    artifact: Artifact
+    report: dict[str, Any]
+
+    def open(self) -> Session:
+        """Runs it: on this machine, or on the target's emulator."""
+        return self.backend.open(self.program, self.target, self.toolbox)
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Writes the artefacts, the program and the report; returns what was written."""
+        out = Path(folder)
+        written = []
+        for name, data in self.artifact.files.items():
+            files.write_bytes(out / name, data)
+            written.append(out / name)
+        written += files.save(self.program, out / f"{self.program.name}.gradlet", self.toolbox.ops)
+        files.write_bytes(out / "report.json", (json.dumps(self.report, indent=1) + "\n").encode())
+        return [*written, out / "report.json"]
+
+
+def compile_module(model: Any, sample: Any = None, **options: Any) -> Compiled:
+    """Compiles a PyTorch module, a program, or a source as on the command line; exported as `gradlet.compile`.
+
+    Args:
+        model: `torch.nn.Module`, `Program`, or the path of a file.
+        sample: For a module: its example inputs, in PyTorch's layout; the batch size is theirs.
+        **options: Fields of `Options`; sizes may be text (`ram_budget="128KB"`), paths too.
+
+    Raises:
+        CompileError: whatever is wrong with the model, the options, or the budget.
+    """
+    if isinstance(options.get("ram_budget"), str):
+        options["ram_budget"] = parse_bytes(options["ram_budget"])
+    if isinstance(options.get("dump_dir"), str):
+        options["dump_dir"] = Path(options["dump_dir"])
+    name = options.pop("name", None)
+    chosen = Options(**options)
+    tools = load(chosen.plugins)
+    if isinstance(model, Program):
+        return compile_program(model, chosen, tools)
+    if isinstance(model, (str, Path)):
+        return compile_program(import_source(str(model), chosen, tools), chosen, tools)
+    from gradlet.frontends.pytorch.importer import import_module
+
+    inputs = sample if isinstance(sample, tuple) else (sample,)
+    program = import_module(model, inputs, name=name or type(model).__name__.lower(), toolbox=tools)
+    return compile_program(program, chosen, tools)
+
+
+def import_source(source: str, options: Options, tools: Toolbox) -> Program:
+    """Reads a model, or a program that an earlier stage wrote."""
+    if source.endswith(PROGRAM_SUFFIXES):
+        return files.load(Path(user_source(source)), tools.ops)
+    names = [options.frontend] if options.frontend else tools.names("frontends")
+    for name in names:
+        frontend = tools.get("frontends", name)
+        if options.frontend or frontend.accepts(source):
+            request = ImportRequest(user_source(source), options.batch, options.import_options)
+            program: Program = frontend.load(request, tools)
+            return program
+    hint = f"give a .pt2 file, path.py:function, or a program ({', '.join(PROGRAM_SUFFIXES)})"
+    raise CompileError("GL402", f"no frontend reads {source}; there are: {', '.join(names)}", hint=hint)
+
+
+def compile_program(program: Program, options: Options, tools: Toolbox) -> Compiled:
+    """From a forward graph (or a finished step, which is only emitted anew) to files."""
+    target: Target = tools.get("targets", options.target)
+    if options.ram_budget is not None and target.sram is not None:
+        target = replace(target, sram=replace(target.sram, bytes=min(options.ram_budget, target.sram.bytes)))
+    backend: Backend = tools.get("backends", options.backend or target.backend)
+
+    def choose(graph: Graph) -> None:
+        backend.choose(Program(graph), target, tools)
+
+    context = Context(tools, target, choose)
+    if not program.infer:
+        _optimise(program, options, context)
+    artifact = backend.emit(program, target, tools)
+    report = make_report(program, target, tools.ops, artifact.report, scheme=options.scheme, notes=context.notes)
+    return Compiled(program, target, backend, tools, artifact, report)
+
+
+def _optimise(program: Program, options: Options, context: Context) -> None:
+    """Runs the passes that the options ask for."""
+    usual = "inference" if options.scheme == "none" else "train"
+    head = "replace_head," if options.classes is not None else ""
+    pass_options = {
+        "replace_head": {"classes": str(options.classes), "seed": str(options.seed)},
+        "sparse_update": {"scheme": options.scheme},
+        "differentiate": {"loss": options.loss, "update": _update(options.update)},
+    }
+    optimize(
+        program,
+        context,
+        options.pipeline or head + usual,
+        options={} if options.pipeline else pass_options,
+        dump_dir=options.dump_dir,
+        check=numeric_check(context.ops, options.seed) if options.check else None,
+        stop_after=options.stop_after,
+        skip=options.skip,
+    )
+
+
+def _update(text: str) -> Call:
+    calls = parse_calls(text)
+    if len(calls) != 1:
+        raise CompileError("GL403", f"`{text}` is not one update rule", hint="write e.g. momentum{momentum=0.9}")
+    return calls[0]
