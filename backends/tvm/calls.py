@@ -1,0 +1,91 @@
+"""A graph as a list of calls: for each node its kernel, its case, and the memory it works on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from gradlet.backends.tvm.function import parameters
+from gradlet.backends.tvm.kernel import Buffer, Case, Kernel, flattened
+from gradlet.backends.tvm.layout import Place
+from gradlet.ir.errors import CompileError
+from gradlet.ir.graph import Graph, Node, Value
+from gradlet.ir.updates import region, region_shape
+
+
+@dataclass(frozen=True)
+class Call:
+    """One node: what it runs, and the values whose memory it is given.
+
+    Attributes:
+        parts: Values of which only the part that learns is passed.
+    """
+
+    node: Node
+    kernel: Kernel
+    case: Case
+    arguments: tuple[Value, ...]
+    parts: frozenset[Value] = frozenset()
+
+
+def calls(graph: Graph, kernels: Mapping[str, Kernel], placed: Mapping[Value, Place]) -> list[Call]:
+    """The calls that run the graph, in its order."""
+    found = (_call(node, _kernel(node, kernels), placed) for node in graph.nodes)
+    return [call for call in found if not _is_done(call)]
+
+
+def _kernel(node: Node, kernels: Mapping[str, Kernel]) -> Kernel:
+    if node.op not in kernels:
+        raise CompileError(
+            "GL310", f"backend 'tvm' has no kernel for op {node.op!r}", node.loc, "load a plugin that brings one"
+        )
+    return kernels[node.op]
+
+
+def _is_done(call: Call) -> bool:
+    """Whether the bytes of the result are there already."""
+    return call.kernel.view and len({b.place for b in call.case.buffers}) == 1
+
+
+def _call(node: Node, kernel: Kernel, placed: Mapping[Value, Place]) -> Call:
+    parts = frozenset(_parts(node, kernel))
+    values = (*node.inputs, *node.outputs)
+    number: dict[Place, int] = {}
+    buffers = [_buffer(v, node, v in parts, number.setdefault(placed[v], len(number))) for v in values]
+    count = len(node.inputs)
+    hidden = ("axis", "begin", "end") if parts else ()
+    case = Case(
+        node.op,
+        tuple(buffers[:count]),
+        tuple(buffers[count:]),
+        tuple(sorted((k, v) for k, v in node.attrs.items() if k not in hidden)),
+        tuple(sorted(node.choice.tuning.items())) if node.choice else (),
+    )
+    case = flattened(case) if kernel.flat else case
+    return Call(node, kernel, case, tuple(values[i] for i in parameters(case)), parts)
+
+
+def _parts(node: Node, kernel: Kernel) -> Iterator[Value]:
+    if not kernel.parts or region(node.attrs) is None:
+        return
+    partial = [node.inputs[i] for i in kernel.parts]
+    yield from partial
+    yield from (v for v in node.outputs if v.overwrites in partial)
+
+
+def _buffer(value: Value, node: Node, partial: bool, place: int) -> Buffer:
+    type_ = value.type
+    if not partial:
+        return Buffer(type_, place)
+    seen = type_.with_shape(*region_shape(type_, node.attrs))
+    contiguous = all(n == 1 for n in type_.shape[: node.attrs["axis"]])
+    return Buffer(seen, place, () if contiguous else _strides(type_.shape))
+
+
+def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    strides: list[int] = []
+    step = 1
+    for size in reversed(shape):
+        strides.insert(0, step)
+        step *= size
+    return tuple(strides)

@@ -1,0 +1,45 @@
+"""A window that slides over an image, as expressions: what convolutions, poolings and their gradients read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gradlet.backends.tvm.kernel import Read
+from gradlet.backends.tvm.package import te, tirx
+from gradlet.ir.windows import Window
+
+
+def padded(x: Read, shape: Sequence[int], window: Window, fill: float = 0.0) -> Read:
+    """An image with its padding around it, written out unless there is none."""
+    top, left, bottom, right = window.padding
+    if not any(window.padding):
+        return x
+    n, height, width, channels = shape
+
+    def element(b: Any, h: Any, w: Any, c: Any) -> Any:
+        inside = tirx.all(h >= top, h < top + height, w >= left, w < left + width)
+        return tirx.if_then_else(inside, x(b, h - top, w - left, c), tirx.const(fill, "float32"))
+
+    return te.compute((n, top + height + bottom, left + width + right, channels), element, name="padded")
+
+
+def tap(window: Window, row: Any, column: Any, i: Any, j: Any) -> tuple[Any, Any]:
+    """Where in the padded image tap (i, j) lies when the window makes the output (row, column)."""
+    return (
+        row * window.strides[0] + i * window.dilation[0],
+        column * window.strides[1] + j * window.dilation[1],
+    )
+
+
+def back(window: Window, size: Sequence[int], h: Any, w: Any, i: Any, j: Any) -> tuple[Any, Any, Any]:
+    """The output (row, column) whose tap (i, j) is the element (h, w) of the image, and whether there is one."""
+    row, row_exists = _back(h + window.padding[0] - i * window.dilation[0], window.strides[0], size[0])
+    column, column_exists = _back(w + window.padding[1] - j * window.dilation[1], window.strides[1], size[1])
+    return row, column, tirx.all(row_exists, column_exists)
+
+
+def _back(position: Any, stride: int, size: int) -> tuple[Any, Any]:
+    output = position if stride == 1 else tirx.floordiv(position, stride)
+    exists = tirx.all(position >= 0, output < size)
+    return output, exists if stride == 1 else tirx.all(exists, tirx.floormod(position, stride) == 0)
