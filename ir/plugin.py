@@ -33,6 +33,7 @@ class Plugin:
         targets: Name -> `Target`.
         kernels: Backend -> modules whose `KERNELS` map op names to kernels of that backend.
         gradients: Op -> gradient rule, for an op that has none.
+        converters: Frontend -> modules whose `CONVERTERS` map operators of that framework to functions.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Plugin:
     targets: Mapping[str, str] = field(default_factory=dict)
     kernels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     gradients: Mapping[str, str] = field(default_factory=dict)
+    converters: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 KINDS = ("frontends", "passes", "update_rules", "losses", "backends", "targets", "gradients")
@@ -77,6 +79,7 @@ def builtin() -> Plugin:
         backends={name: f"gradlet.backends.{name}:BACKEND" for name in ("reference", "tinyengine", "tvm")},
         targets=found("targets", "TARGET"),
         kernels={b: tuple(found(f"backends.{b}.kernels", "KERNELS").values()) for b in ("tinyengine", "tvm")},
+        converters={"pytorch": tuple(found("frontends.pytorch.converters", "CONVERTERS").values())},
     )
 
 
@@ -102,7 +105,7 @@ class Toolbox:
                 raise CompileError("GL502", what, hint="install a version of the plugin for this gradlet")
         self._owners = {kind: self._merge(kind) for kind in KINDS}
         self.ops = OpSet(list(self._load_ops()))
-        self._kernels: dict[str, dict[str, Any]] = {}
+        self._tables: dict[tuple[str, str], dict[str, Any]] = {}
 
     def _merge(self, kind: str) -> dict[str, tuple[Plugin, str]]:
         owners: dict[str, tuple[Plugin, str]] = {}
@@ -142,16 +145,24 @@ class Toolbox:
 
     def kernels(self, backend: str) -> Mapping[str, Any]:
         """Op name -> kernel of a backend."""
-        if backend not in self._kernels:
+        return self._table("kernels", backend)
+
+    def converters(self, frontend: str) -> Mapping[str, Any]:
+        """Operator of the user's framework -> function that emits it; the frontend says what it is called with."""
+        return self._table("converters", frontend)
+
+    def _table(self, kind: str, of: str) -> Mapping[str, Any]:
+        """What all plugins bring for one backend or frontend, merged."""
+        if (kind, of) not in self._tables:
             owners: dict[str, tuple[Plugin, str]] = {}
             merged: dict[str, Any] = {}
             for plugin in self.plugins:
-                for location in plugin.kernels.get(backend, ()):
-                    for op, kernel in resolve(location, plugin.name).items():
-                        _claim(owners, op, plugin, location, f"{backend} kernels")
-                        merged[op] = kernel
-            self._kernels[backend] = merged
-        return self._kernels[backend]
+                for location in getattr(plugin, kind).get(of, ()):
+                    for name, row in resolve(location, plugin.name).items():
+                        _claim(owners, name, plugin, location, f"{of} {kind}")
+                        merged[name] = row
+            self._tables[kind, of] = merged
+        return self._tables[kind, of]
 
 
 def _claim(owners: dict[str, tuple[Plugin, str]], name: str, plugin: Plugin, location: str, kind: str) -> None:

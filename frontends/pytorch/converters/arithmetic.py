@@ -1,0 +1,106 @@
+"""Arithmetic of tensors and numbers, element by element."""
+
+from collections.abc import Callable
+
+from gradlet.frontends.pytorch.broadcast import binary, negative_part, reciprocal, scaled, shifted, unary
+from gradlet.frontends.pytorch.builder import Builder, Operand, UnsupportedError
+from gradlet.frontends.pytorch.tensor import Tensor
+
+Number = int | float
+
+
+def add(b: Builder, x: Operand | Number, other: Operand | Number, alpha: Number = 1) -> Tensor:
+    if isinstance(x, Number):
+        x, other = _times(b, other, alpha), x
+        alpha = 1
+    if isinstance(other, Number):
+        return shifted(b, x, other * alpha)
+    return binary(b, "add", x, _times(b, other, alpha))
+
+
+def sub(b: Builder, x: Operand | Number, other: Operand | Number, alpha: Number = 1) -> Tensor:
+    if isinstance(other, Number) or isinstance(x, Number):
+        return add(b, x, other, -alpha)
+    return binary(b, "sub", x, _times(b, other, alpha))
+
+
+def rsub(b: Builder, x: Operand, other: Operand | Number, alpha: Number = 1) -> Tensor:
+    return sub(b, other, x, alpha)
+
+
+def mul(b: Builder, x: Operand | Number, other: Operand | Number) -> Tensor:
+    if isinstance(x, Number):
+        x, other = other, x
+    return _times(b, x, other) if isinstance(other, Number) else binary(b, "mul", x, other)
+
+
+def div(b: Builder, x: Operand | Number, other: Operand | Number, rounding_mode: str | None = None) -> Tensor:
+    if rounding_mode:
+        raise UnsupportedError(f"rounding_mode={rounding_mode!r}")
+    if isinstance(x, Number):
+        return _times(b, reciprocal(b, other), x)
+    return _times(b, x, 1 / other) if isinstance(other, Number) else binary(b, "div", x, other)
+
+
+def power(b: Builder, x: Operand, exponent: Number) -> Tensor:
+    if exponent < 0:
+        return reciprocal(b, power(b, x, -exponent))
+    if exponent == 0.5:
+        return unary(b, "sqrt", x)
+    if exponent not in (1, 2, 3, 4):
+        raise UnsupportedError(f"exponent {exponent}: whole numbers from -4 to 4 and one half are supported")
+    if exponent == 1:
+        return b.tensor(x)
+    square = binary(b, "mul", x, x)
+    return square if exponent == 2 else binary(b, "mul", square, x if exponent == 3 else square)
+
+
+def rsqrt(b: Builder, x: Operand) -> Tensor:
+    return reciprocal(b, unary(b, "sqrt", x))
+
+
+def absolute(b: Builder, x: Operand) -> Tensor:
+    return binary(b, "add", unary(b, "relu", x), negative_part(b, x))
+
+
+def maximum(b: Builder, x: Operand, other: Operand) -> Tensor:
+    return binary(b, "add", x, unary(b, "relu", binary(b, "sub", other, x)))
+
+
+def minimum(b: Builder, x: Operand, other: Operand) -> Tensor:
+    return binary(b, "sub", x, unary(b, "relu", binary(b, "sub", x, other)))
+
+
+def named(op: str) -> Callable[..., Tensor]:
+    """The converter of an operator that has a namesake in the IR."""
+    return lambda b, x: unary(b, op, x)
+
+
+def _times(b: Builder, x: Operand, factor: Number) -> Operand:
+    return x if factor == 1 else scaled(b, x, factor)
+
+
+CONVERTERS = {
+    "aten.add.Tensor": add,
+    "aten.add.Scalar": add,
+    "aten.sub.Tensor": sub,
+    "aten.sub.Scalar": sub,
+    "aten.rsub.Scalar": rsub,
+    "aten.rsub.Tensor": rsub,
+    "aten.mul.Tensor": mul,
+    "aten.mul.Scalar": mul,
+    "aten.div.Tensor": div,
+    "aten.div.Scalar": div,
+    "aten.div.Tensor_mode": div,
+    "aten.reciprocal.default": lambda b, x: reciprocal(b, x),
+    "aten.pow.Tensor_Scalar": power,
+    "aten.square.default": lambda b, x: power(b, x, 2),
+    "aten.sqrt.default": named("sqrt"),
+    "aten.rsqrt.default": rsqrt,
+    "aten.exp.default": named("exp"),
+    "aten.log.default": named("log"),
+    "aten.neg.default": named("neg"),
+    "aten.abs.default": absolute,
+    "aten.maximum.default": maximum,
+    "aten.minimum.default": minimum,
+}

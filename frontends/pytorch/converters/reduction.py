@@ -1,0 +1,75 @@
+"""Sums, means, maxima and variances over axes."""
+
+from collections.abc import Callable, Sequence
+
+from gradlet.frontends.pytorch.broadcast import binary, scaled, unary
+from gradlet.frontends.pytorch.builder import Builder, Operand, UnsupportedError
+from gradlet.frontends.pytorch.tensor import Tensor
+
+
+def over_axes(op: str) -> Callable[..., Tensor]:
+    """(x, dim, keepdim, dtype)"""
+
+    def convert(
+        b: Builder, x: Operand, dim: Sequence[int] | int | None = None, keepdim: bool = False, dtype: object = None
+    ) -> Tensor:
+        return reduced(b, op, x, dim, keepdim)
+
+    return convert
+
+
+def reduced(b: Builder, op: str, x: Operand, dim: Sequence[int] | int | None, keepdim: bool) -> Tensor:
+    x = b.settled(x)
+    axes = _axes(x, dim)
+    stored = tuple(sorted(x.order.index(axis) for axis in axes))
+    value = b(op, x.value, axis=stored, keepdims=keepdim) if axes else x.value
+    if keepdim or not axes:
+        return b.laid(value, x.order)
+    left = sorted(set(x.order) - set(axes))
+    return b.laid(value, [left.index(axis) for axis in x.order if axis in left])
+
+
+def _axes(x: Tensor, dim: Sequence[int] | int | None) -> list[int]:
+    given = [dim] if isinstance(dim, int) else dim
+    return [axis % len(x.shape) for axis in given] if given else list(range(len(x.shape)))
+
+
+def minimum(b: Builder, x: Operand, dim: Sequence[int] | int | None = None, keepdim: bool = False) -> Tensor:
+    return unary(b, "neg", reduced(b, "max", unary(b, "neg", x), dim, keepdim))
+
+
+def variance(
+    b: Builder, x: Operand, dim: Sequence[int] | None = None, correction: float | None = 1, keepdim: bool = False
+) -> Tensor:
+    x = b.settled(x)
+    count = 1
+    for axis in _axes(x, dim):
+        count *= x.shape[axis]
+    free = count - (1 if correction is None else correction)
+    if free <= 0:
+        raise UnsupportedError(f"the variance of {count} elements with correction {correction}")
+    centred = binary(b, "sub", x, reduced(b, "mean", x, dim, keepdim=True))
+    mean = reduced(b, "mean", binary(b, "mul", centred, centred), dim, keepdim)
+    return mean if free == count else scaled(b, mean, count / free)
+
+
+def deviation(b: Builder, x: Operand, *args: object, **kwargs: object) -> Tensor:
+    return unary(b, "sqrt", variance(b, x, *args, **kwargs))
+
+
+CONVERTERS = {
+    "aten.mean.default": over_axes("mean"),
+    "aten.mean.dim": over_axes("mean"),
+    "aten.sum.default": over_axes("sum"),
+    "aten.sum.dim_IntList": over_axes("sum"),
+    "aten.amax.default": over_axes("max"),
+    "aten.max.default": over_axes("max"),
+    "aten.max.dim": lambda b, x, dim, keepdim=False: (reduced(b, "max", x, dim, keepdim), None),
+    "aten.amin.default": minimum,
+    "aten.min.default": minimum,
+    "aten.min.dim": lambda b, x, dim, keepdim=False: (minimum(b, x, dim, keepdim), None),
+    "aten.var.correction": variance,
+    "aten.var.dim": variance,
+    "aten.std.correction": deviation,
+    "aten.std.dim": deviation,
+}
