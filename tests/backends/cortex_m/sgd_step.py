@@ -1,0 +1,37 @@
+"""The firmware of these tests, and what it is to compute."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from gradlet.backends.tinyengine.cortex_m.build import OPTIONS
+from gradlet.backends.tinyengine.cortex_m.firmware import Result, run_firmware
+from gradlet.ir.target import Target
+from gradlet.targets.nrf52840 import TARGET as NRF52840
+from gradlet.targets.stm32f746 import TARGET as STM32F746
+
+TARGETS = [STM32F746, NRF52840]
+SOURCES = {"sgd_step.c": Path(__file__).with_name("sgd_step.c").read_text()}
+
+
+def run(target: Target, *macros: str, **options: object) -> Result:
+    """Builds and runs it, with macros like `STEPS=3`."""
+    return run_firmware(SOURCES, target, options=[*OPTIONS, *(f"-D{m}" for m in macros)], **options)
+
+
+def on_board_of_qemu(target: Target) -> Target:
+    """The device with its flash where QEMU's boards have memory."""
+    assert target.flash is not None
+    return replace(target, flash=replace(target.flash, base=0))
+
+
+def expected_losses(steps: int = 10) -> Iterator[np.float32]:
+    x = (np.arange(48) % 5 * 0.125).astype(np.float32)
+    target = np.arange(20, dtype=np.float32) - 4
+    weight = np.zeros((20, 48), np.float32)
+    for _ in range(steps):
+        error = weight @ x - target
+        yield (error**2 * np.float32(0.5)).sum()
+        weight -= np.float32(0.0625) * np.outer(error, x)
