@@ -33,7 +33,8 @@ class DType(enum.Enum):
         if self is DType.BF16:
             import ml_dtypes
 
-            return np.dtype(ml_dtypes.bfloat16)
+            bfloat16: np.dtype[np.generic] = np.dtype(ml_dtypes.bfloat16)
+            return bfloat16
         return np.dtype("bool" if self is DType.B1 else self.value)
 
     @property
