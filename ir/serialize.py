@@ -115,18 +115,19 @@ def _graph_message(graph: Graph, inline: bool) -> pb.Graph:
 
 
 def _type_message(t: TensorType) -> pb.TensorType:
-    quant = t.quant and pb.QuantParams(scale=t.quant.scale, zero_point=t.quant.zero_point, axis=t.quant.axis)
-    return pb.TensorType(dtype=pb.TensorType.DType.Value(t.dtype.name), shape=t.shape, quant=quant)
+    q = t.quant
+    quant = pb.QuantParams(scale=q.scale, zero_point=q.zero_point, axis=q.axis) if q else None
+    return pb.TensorType(dtype=t.dtype.name, shape=t.shape, quant=quant)
 
 
 def _state_message(state: State, ids: Mapping[Value, int], inline: bool) -> pb.State:
     region, source = state.region, state.source
     return pb.State(
         value=ids[state.value],
-        role=pb.State.Role.Value(state.role.name),
+        role=state.role.name,
         trainable=state.trainable,
-        region=region and pb.Region(axis=region.axis, begin=region.begin, end=region.end),
-        source=source and _source_message(source),
+        region=pb.Region(axis=region.axis, begin=region.begin, end=region.end) if region else None,
+        source=_source_message(source) if source else None,
         data=_little_endian(state.init).tobytes() if inline else None,
     )
 
@@ -150,10 +151,11 @@ def _node_message(node: Node, ids: Mapping[Value, int]) -> pb.Node:
         inputs=[ids[v] for v in node.inputs],
         outputs=[ids[v] for v in node.outputs],
         attrs={name: _attr_message(value) for name, value in node.attrs.items()},
-        phase=pb.Node.Phase.Value(node.phase.name),
+        phase=node.phase.name,
         loc=node.loc,
-        kernel=choice
-        and pb.KernelChoice(kernel=choice.kernel, scratch_bytes=choice.scratch_bytes, tuning=choice.tuning),
+        kernel=pb.KernelChoice(kernel=choice.kernel, scratch_bytes=choice.scratch_bytes, tuning=choice.tuning)
+        if choice
+        else None,
         overwrites=written if any(written) else [],
     )
 
@@ -284,3 +286,24 @@ def _read_plan(message: pb.MemoryPlan, values: Sequence[Value]) -> MemoryPlan:
 def _read_slots(message: pb.MemoryPlan, values: Sequence[Value]) -> Iterator[Slot]:
     for slot in message.slots:
         yield Slot(tuple(_pick(values, slot.values)), slot.first, slot.last, slot.size, slot.offset)
+
+
+# ------------------------------------------------------------------ schemes
+
+
+def scheme_fields(text: str) -> dict[str, Any]:
+    """What a `SparseScheme` in text form says, by the names of its fields.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    from google.protobuf import json_format, text_format
+
+    from gradlet.proto import sparse_scheme_pb2
+
+    try:
+        message = text_format.Parse(text, sparse_scheme_pb2.SparseScheme())
+    except text_format.ParseError as error:
+        raise ValueError(str(error)) from error
+    fields: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    return fields
