@@ -71,7 +71,7 @@ def assert_equal(found: np.ndarray, expected: np.ndarray, what: str) -> None:
 
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
-@pytest.mark.parametrize("backend", backend_parameters())
+@pytest.mark.parametrize("backend", list(backend_parameters()))
 def test_backend_computes_what_numpy_does(backend: str, op: OpDef):
     bench = Bench(op)
     session = TOOLBOX.get("backends", backend).open(Program(bench.graph), TOOLBOX.get("targets", HOST), TOOLBOX)

@@ -1,0 +1,131 @@
+"""What PyTorch calls each op: op -> function of tensors and attributes, with layouts as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+ACTIVATIONS = {"none": lambda y: y, "relu": F.relu, "relu6": F.relu6}
+
+
+def _activated(y: Tensor, attrs: Any) -> Tensor:
+    return ACTIVATIONS[attrs.get("activation", "none")](y)
+
+
+def _nchw(x: Tensor) -> Tensor:
+    return x.movedim(-1, 1)
+
+
+def _nhwc(x: Tensor) -> Tensor:
+    return x.movedim(1, -1)
+
+
+def _padded(x: Tensor, attrs: Any, value: float = 0.0) -> Tensor:
+    """NCHW, with what the attribute `padding` asks for."""
+    top, left, bottom, right = attrs["padding"]
+    return F.pad(_nchw(x), (left, right, top, bottom), value=value)
+
+
+def _conv2d(attrs: Any, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    options = {"stride": attrs["strides"], "dilation": attrs.get("dilation", 1), "groups": attrs.get("groups", 1)}
+    return _activated(_nhwc(F.conv2d(_padded(x, attrs), _nchw(w), b, **options)), attrs)
+
+
+def _depthwise_conv2d(attrs: Any, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    options = {"stride": attrs["strides"], "dilation": attrs.get("dilation", 1), "groups": x.shape[-1]}
+    return _activated(_nhwc(F.conv2d(_padded(x, attrs), w.movedim(-1, 0)[:, None], b, **options)), attrs)
+
+
+def _matmul(attrs: Any, a: Tensor, b: Tensor) -> Tensor:
+    a = a.mT if attrs.get("transpose_a", False) else a
+    return a @ (b.mT if attrs.get("transpose_b", False) else b)
+
+
+def _max_pool2d(attrs: Any, x: Tensor) -> Tensor:
+    return _nhwc(F.max_pool2d(_padded(x, attrs, -torch.inf), attrs["kernel"], attrs["strides"]))
+
+
+def _avg_pool2d(attrs: Any, x: Tensor) -> Tensor:
+    def windows(t: Tensor, value: float = 0.0) -> Tensor:
+        return F.avg_pool2d(_padded(t, attrs, value), attrs["kernel"], attrs["strides"], divisor_override=1)
+
+    counted = windows(torch.ones_like(x), 1.0 if attrs.get("count_include_pad", True) else 0.0)
+    return _nhwc(windows(x) / counted)
+
+
+def _pad(attrs: Any, x: Tensor) -> Tensor:
+    amounts = [n for pair in zip(reversed(attrs["before"]), reversed(attrs["after"]), strict=True) for n in pair]
+    return F.pad(x, amounts, value=attrs.get("value", 0.0))
+
+
+def _resize(attrs: Any, x: Tensor) -> Tensor:
+    aligned = attrs.get("align_corners", False) if attrs["mode"] == "bilinear" else None
+    return _nhwc(F.interpolate(_nchw(x), size=attrs["size"], mode=attrs["mode"], align_corners=aligned))
+
+
+def _batch_norm(attrs: Any, x: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, var: Tensor) -> Tensor:
+    return _nhwc(F.batch_norm(_nchw(x), mean, var, gamma, beta, training=False, eps=attrs["eps"]))
+
+
+def _batch_norm_train(attrs: Any, x: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, var: Tensor) -> Tensor:
+    options = {"training": True, "eps": attrs["eps"], "momentum": attrs["momentum"]}
+    return _nhwc(F.batch_norm(_nchw(x), mean.clone(), var.clone(), gamma, beta, **options))
+
+
+def _slice(attrs: Any, x: Tensor) -> Tensor:
+    indices = torch.arange(attrs["begin"], attrs["end"], attrs.get("step", 1))
+    return x.index_select(attrs["axis"], indices)
+
+
+def _reduced(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    # An empty tuple of axes means all of them to torch, none to numpy.
+    return lambda attrs, x: function(x, attrs["axis"], attrs.get("keepdims", False)) if attrs["axis"] else x * 1
+
+
+TORCH: dict[str, Callable[..., Any]] = {
+    "add": lambda attrs, a, b: a + b,
+    "sub": lambda attrs, a, b: a - b,
+    "mul": lambda attrs, a, b: a * b,
+    "div": lambda attrs, a, b: a / b,
+    "neg": lambda attrs, x: -x,
+    "exp": lambda attrs, x: x.exp(),
+    "log": lambda attrs, x: x.log(),
+    "sqrt": lambda attrs, x: x.sqrt(),
+    "scale": lambda attrs, x: x * attrs["factor"],
+    "relu": lambda attrs, x: F.relu(x),
+    "clip": lambda attrs, x: x.clamp(attrs["lo"], attrs["hi"]),
+    "sigmoid": lambda attrs, x: x.sigmoid(),
+    "silu": lambda attrs, x: F.silu(x),
+    "hard_swish": lambda attrs, x: F.hardswish(x),
+    "tanh": lambda attrs, x: x.tanh(),
+    "softmax": lambda attrs, x: x.softmax(attrs.get("axis", -1)),
+    "log_softmax": lambda attrs, x: x.log_softmax(attrs.get("axis", -1)),
+    "sum": _reduced(torch.sum),
+    "mean": _reduced(torch.mean),
+    "max": _reduced(torch.amax),
+    "reshape": lambda attrs, x: x.reshape(attrs["shape"]),
+    "transpose": lambda attrs, x: x.permute(attrs["axes"]),
+    "broadcast_to": lambda attrs, x: x.broadcast_to(attrs["shape"]),
+    "concat": lambda attrs, *xs: torch.cat(xs, attrs["axis"]),
+    "slice": _slice,
+    "split": lambda attrs, x: x.split(attrs["sizes"], attrs["axis"]),
+    "pad": _pad,
+    "resize": _resize,
+    "cast": lambda attrs, x: x * 1,
+    "masked": lambda attrs, g, m: torch.where(m, g * attrs.get("scale", 1.0), 0),
+    "softmax_cross_entropy": lambda attrs, x, labels: F.cross_entropy(x, labels.long()),
+    "mse": lambda attrs, x, target: F.mse_loss(x, target),
+    "dense": lambda attrs, x, w, b=None: _activated(F.linear(x, w, b), attrs),
+    "matmul": _matmul,
+    "bias_add": lambda attrs, x, b: x + b,
+    "conv2d": _conv2d,
+    "depthwise_conv2d": _depthwise_conv2d,
+    "max_pool2d": _max_pool2d,
+    "avg_pool2d": _avg_pool2d,
+    "batch_norm": _batch_norm,
+    "batch_norm_train": _batch_norm_train,
+}
