@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -140,7 +140,9 @@ def import_source(source: str, options: Options, tools: Toolbox) -> Program:
     raise CompileError("GL402", f"no frontend reads {source}; there are: {', '.join(names)}", hint=hint)
 
 
-def compile_program(program: Program, options: Options, tools: Toolbox) -> Compiled:
+def compile_program(
+    program: Program, options: Options, tools: Toolbox, progress: Callable[[str], None] = lambda line: None
+) -> Compiled:
     """From a forward graph (or a finished step, which is only emitted anew) to files."""
     target: Target = tools.get("targets", options.target)
     if options.ram_budget is not None and target.sram is not None:
@@ -152,13 +154,14 @@ def compile_program(program: Program, options: Options, tools: Toolbox) -> Compi
 
     context = Context(tools, target, choose)
     if not program.infer:
-        _optimise(program, options, context)
+        _optimize(program, options, context, progress)
+    progress(f"emitting {program.name} for {target.name}")
     artifact = backend.emit(program, target, tools)
     report = make_report(program, target, tools.ops, artifact.report, scheme=options.scheme, notes=context.notes)
     return Compiled(program, target, backend, tools, artifact, report)
 
 
-def _optimise(program: Program, options: Options, context: Context) -> None:
+def _optimize(program: Program, options: Options, context: Context, progress: Callable[[str], None]) -> None:
     """Runs the passes that the options ask for."""
     usual = "inference" if options.scheme == "none" else "train"
     head = "replace_head," if options.classes is not None else ""
@@ -176,6 +179,7 @@ def _optimise(program: Program, options: Options, context: Context) -> None:
         check=numeric_check(context.ops, options.seed) if options.check else None,
         stop_after=options.stop_after,
         skip=options.skip,
+        progress=lambda record: progress(f"{record.text}: {record.nodes} nodes"),
     )
 
 

@@ -1,0 +1,116 @@
+"""Compiles a model into a training program for a device.
+
+gradlet compile                                     the built-in example, trained on an emulated device
+gradlet compile net.pt2 --target stm32f746 --out build
+gradlet compile model.py:net --classes 10 --scheme last_k --update momentum{momentum=0.9} --emulate
+
+The model is a .pt2 file of torch.export, a function path.py:NAME that returns a torch module (or a module and its
+sample input), or a program that gradlet wrote. Errors name the place in the model and the next step.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from gradlet.ir.errors import CompileError
+from gradlet.ir.plugin import load
+from gradlet.tools.api import Compiled, Options, compile_program, import_source
+from gradlet.tools.emulate import emulate
+from gradlet.tools.paths import parse_bytes, user_path
+from gradlet.tools.summary import show_summary
+
+HELP = "compile a model into a training program"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    default = Options()
+    add = parser.add_argument
+    add("model", nargs="?", help="FILE.pt2, path.py:function, or a program; nothing: the built-in example")
+    add("--target", default=default.target, help="device (%(default)s)")
+    add("--out", metavar="DIR", help="write the artefacts, the program and report.json there")
+    add("--scheme", default=default.scheme, help="what learns: a name, a YAML or textproto file, none (%(default)s)")
+    add("--update", default=default.update, help="update rule, e.g. momentum{momentum=0.9} (%(default)s)")
+    add("--loss", default=default.loss, help="(%(default)s)")
+    add("--classes", type=int, metavar="N", help="replace the head by one for N classes")
+    add("--batch", type=int, metavar="N", help="batch size (that of the model's sample)")
+    add("--ram-budget", metavar="BYTES", help="SRAM to fit into, e.g. 128KB (that of the target)")
+    add("--backend", help="reference, tinyengine, tvm (that of the target)")
+    add("--frontend", help="reader of the model (told from its name)")
+    add("--quantize", choices=("int8",), help="make a float model int8")
+    add("--calibration", metavar="FILE", help="samples for --quantize")
+    add("--emulate", action="store_true", help="build, run one inference and one step on the emulator, and compare")
+    add("--seed", type=int, default=default.seed, help="of everything that is drawn (%(default)s)")
+    add("--plugin", action="append", default=[], metavar="MODULE:NAME", help="load this plugin too")
+    _configure_passes(parser.add_argument_group("passes"))
+
+
+def _configure_passes(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--pipeline", help="passes with options, or the name of a pipeline")
+    add("--dump_dir", metavar="DIR", help="print the graph there after every pass")
+    add("--check", action="store_true", help="compare the numbers after every pass with those before it")
+    add("--stop_after", metavar="PASS", help="last pass to run")
+    add("--skip", action="append", default=[], metavar="PASS", help="leave this pass out")
+
+
+def main(args: argparse.Namespace) -> int:
+    console = Console()
+    if args.model is None:
+        from gradlet.tools.example import run_example
+
+        return run_example(args, console)
+    compiled = compile_source(args, console)
+    finish(compiled, args, console)
+    return 0
+
+
+def options_of(args: argparse.Namespace) -> Options:
+    """The options that the command line gives."""
+    if args.quantize or args.calibration:
+        what = "quantisation of float models is not part of this version"
+        raise CompileError(
+            "GL403", what, hint="leave --quantize and --calibration out: the model is trained in float32"
+        )
+    return Options(
+        target=args.target,
+        backend=args.backend,
+        frontend=args.frontend,
+        scheme=str(user_path(args.scheme)) if Path(args.scheme).suffix else args.scheme,
+        loss=args.loss,
+        update=args.update,
+        classes=args.classes,
+        batch=args.batch,
+        ram_budget=parse_bytes(args.ram_budget) if args.ram_budget else None,
+        pipeline=args.pipeline,
+        dump_dir=user_path(args.dump_dir) if args.dump_dir else None,
+        check=args.check,
+        stop_after=args.stop_after,
+        skip=tuple(args.skip),
+        seed=args.seed,
+        plugins=tuple(args.plugin),
+    )
+
+
+def compile_source(args: argparse.Namespace, console: Console, model: str | None = None) -> Compiled:
+    """Imports and compiles, with a line of progress for each stage."""
+    options = options_of(args)
+    with console.status("loading plugins") as status:
+        tools = load(options.plugins)
+        status.update("importing the model")
+        program = import_source(model or args.model, options, tools)
+        status.update(f"compiling {program.name}")
+        return compile_program(program, options, tools, status.update)
+
+
+def finish(compiled: Compiled, args: argparse.Namespace, console: Console) -> None:
+    """Emulates if asked to, prints the summary, writes the files."""
+    if args.emulate:
+        with console.status("running on the emulated device"):
+            emulate(compiled, args.seed)
+    show_summary(compiled.report, console)
+    if args.out:
+        for path in compiled.save(user_path(args.out)):
+            console.print(f"wrote {path}", highlight=False)
