@@ -68,6 +68,6 @@ class Executor:
     def _as(self, array: np.ndarray, type_: TensorType, node: Node | None = None) -> np.ndarray:
         """A copy with the shape checked, in the element type that the value has here."""
         wanted = np.float64 if self.float64 and type_.dtype.is_float else type_.dtype.numpy
-        copied = np.array(array, dtype=wanted)
+        copied = np.array(array, dtype=wanted, order="C")  # sums depend on the layout
         assert copied.shape == type_.shape, f"{copied.shape} is not the shape of {type_}: `{node}`"
         return copied

@@ -32,9 +32,10 @@ class PlaceBuffers:
     def run(self, graph: Graph, context: Context) -> bool:
         before = graph.plan
         context.choose(graph)
+        context.choose(graph)
         alignment = context.target.alignment if context.target else 4
         graph.plan = place(graph, context.ops, alignment, self.algorithm)
-        return graph.plan != before
+        return graph.plan != before  # new kernels without a new plan cannot be: scratch memory is part of it
 
 
 def place(
