@@ -53,33 +53,38 @@ class Plugin:
 KINDS = ("frontends", "passes", "update_rules", "losses", "backends", "targets", "gradients")
 
 
-def modules(package: str) -> list[str]:
-    """The modules of a package, found by listing its folder; none if there is no such package."""
+def modules(package: str, *, packages: bool = False) -> list[str]:
+    """The modules (or the packages) in a package, found by listing its folder; none if there is no such package."""
     try:
         spec = importlib.util.find_spec(package)
     except ModuleNotFoundError:
         return []
     folders = spec.submodule_search_locations if spec else None
-    return sorted(m.name for m in pkgutil.iter_modules(folders) if not m.ispkg) if folders else []
+    return sorted(m.name for m in pkgutil.iter_modules(folders) if m.ispkg == packages) if folders else []
 
 
 def builtin() -> Plugin:
     """What comes with the compiler: one file each, found by its place and its name."""
 
-    def found(package: str, attribute: str) -> dict[str, str]:
-        return {m: f"gradlet.{package}.{m}:{attribute}" for m in modules(f"gradlet.{package}")}
+    def found(package: str, attribute: str, *, packages: bool = False) -> dict[str, str]:
+        names = modules(f"gradlet.{package}", packages=packages)
+        return {name: f"gradlet.{package}.{name}:{attribute}" for name in names}
 
+    def parts(package: str, attribute: str) -> tuple[str, ...]:
+        return tuple(found(package, attribute).values())
+
+    frontends, backends = (found(p, a, packages=True) for p, a in (("frontends", "FRONTEND"), ("backends", "BACKEND")))
     return Plugin(
         name="gradlet",
-        ops=tuple(found("ir.ops", "OPS").values()),
-        frontends={name: f"gradlet.frontends.{name}:FRONTEND" for name in ("pytorch", "tflite", "mcunet")},
+        ops=parts("ir.ops", "OPS"),
+        frontends=frontends,
         passes=found("optimizers.passes", "PASS") | found("autodiff.passes", "PASS"),
         update_rules=found("autodiff.update_rules", "RULE"),
         losses=found("autodiff.losses", "LOSS"),
-        backends={name: f"gradlet.backends.{name}:BACKEND" for name in ("reference", "tinyengine", "tvm")},
+        backends=backends,
         targets=found("targets", "TARGET"),
-        kernels={b: tuple(found(f"backends.{b}.kernels", "KERNELS").values()) for b in ("tinyengine", "tvm")},
-        converters={"pytorch": tuple(found("frontends.pytorch.converters", "CONVERTERS").values())},
+        kernels={b: parts(f"backends.{b}.kernels", "KERNELS") for b in backends},
+        converters={f: parts(f"frontends.{f}.converters", "CONVERTERS") for f in frontends},
     )
 
 
