@@ -20,6 +20,15 @@ class _Module(pytest.Module):
         return importlib.import_module(".".join(("gradlet", *name.parts)))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--regenerate", action="store_true", help="write the golden files anew instead of comparing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--regenerate"):
+        os.environ["GRADLET_REGENERATE"] = "1"  # read by tests/golden_files.py, also in processes of xdist
+
+
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
     return _Module.from_parent(parent, path=module_path)
 

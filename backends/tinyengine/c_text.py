@@ -40,7 +40,7 @@ def identifier(name: str) -> str:
 
 
 def parameter(name: str) -> str:
-    """A scalar input as parameter of a function: the learning rate keeps its name, a prefix keeps others off keywords."""
+    """A scalar input as parameter of a function: `lr` keeps its name, a prefix keeps others off keywords."""
     return name if name == "lr" else f"in_{identifier(name)}"
 
 

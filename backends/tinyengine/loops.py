@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+# As in kernels/loops.h.
+MAX_LOOPS = 8
+
 
 def row_major(shape: Sequence[int]) -> list[int]:
     """Elements from one index to the next, along each axis."""
@@ -30,4 +33,5 @@ def loops(sizes: Sequence[int], a: Sequence[int], b: Sequence[int] = ()) -> tupl
             size *= merged.pop()[0]
         merged.append((size, steps[0], steps[1]))
     merged = merged or [(1, 0, 0)]
+    assert len(merged) <= MAX_LOOPS, f"{len(merged)} loops over {tuple(sizes)}"
     return (len(merged), *(n for axis in merged for n in axis))

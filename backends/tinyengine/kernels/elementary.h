@@ -1,6 +1,6 @@
-// exp, log, tanh and sigmoid in single precision, the same bits on every target, without libm.
-// Each is within 2 units in the last place of the true value; polynomials fitted at Chebyshev
-// nodes.
+// exp, log, tanh and sigmoid in single precision, without libm: the same bits on every target,
+// unless the compiler fuses multiplications and additions (-ffp-contract). The polynomials are
+// fitted at Chebyshev nodes; errors are in units in the last place of the true value.
 
 #pragma once
 
@@ -16,6 +16,7 @@ static inline float scale_f32(float x, int n) {
     return x * power;
 }
 
+// Error below 1.1 units.
 static inline float exp_f32(float x) {
     if (!(x < 88.72284f))
         return x * INFINITY; // infinity or NaN
@@ -34,6 +35,7 @@ static inline float exp_f32(float x) {
     return scale_f32(scale_f32(y, n / 2), n - n / 2);
 }
 
+// Error below 0.9 units.
 static inline float log_f32(float x) {
     if (!(x > 0.0f))
         return x == 0.0f ? -INFINITY : NAN;
@@ -68,6 +70,7 @@ static inline float log_f32(float x) {
     return f + small + (float)n * 0.693359375f;
 }
 
+// Error below 1.3 units.
 static inline float tanh_f32(float x) {
     float a = x < 0.0f ? -x : x;
     if (a < 0.625f) {
@@ -83,6 +86,7 @@ static inline float tanh_f32(float x) {
     return x < 0.0f ? -y : y;
 }
 
+// Error below 2.1 units.
 static inline float sigmoid_f32(float x) {
     float e = exp_f32(x < 0.0f ? x : -x); // never overflows
     return (x < 0.0f ? e : 1.0f) / (1.0f + e);

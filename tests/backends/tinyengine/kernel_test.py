@@ -9,8 +9,9 @@ from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph, KernelChoice
 from gradlet.ir.op_def import Emit
 from gradlet.ir.plugin import Toolbox
-from gradlet.ir.tensor_type import DType, TensorType
+from gradlet.ir.tensor_type import DType, TensorType, f32
 from gradlet.tests.backends.tinyengine.programs import HOST, TOOLBOX, mlp
+from gradlet.tests.ops import cases
 
 DSP = replace(HOST, name="dsp", features=frozenset({"dsp"}))
 
@@ -28,8 +29,9 @@ class Tools(Toolbox):
 
 def node(dtype: DType = DType.F32):
     graph = Graph("g")
-    emit = Emit(TOOLBOX.ops, graph, loc="body.act")
-    return emit.node("relu", graph.add_input("x", TensorType(dtype, (2, 3))))
+    made = Emit(TOOLBOX.ops, graph, loc="body.act").node("relu", graph.add_input("x", f32(2, 3)))
+    made.inputs[0].type = TensorType(dtype, (2, 3))  # relu itself takes floats only
+    return made
 
 
 def kernel(name: str, **fields) -> Kernel:
@@ -73,3 +75,8 @@ def test_every_node_of_both_graphs_gets_a_choice():
     choose_kernels(program, HOST, TOOLBOX)
     for graph in program.graphs:
         assert all(n.choice == KernelChoice(f"{n.op}/portable") for n in graph.nodes)
+
+
+def test_every_op_has_a_kernel():
+    ops = {op.name for op in cases.OPS}
+    assert not sorted(ops - set(cases.TOOLBOX.kernels("tinyengine")))

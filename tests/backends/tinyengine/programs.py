@@ -8,9 +8,12 @@ from gradlet.ir.plugin import load
 from gradlet.ir.program import Program
 from gradlet.ir.target import Target
 from gradlet.ir.tensor_type import f32, i32
+from gradlet.tests.ops import cases
 
 TOOLBOX = load(installed=False)
 HOST = Target("host", "This machine.", "x86_64", alignment=16)
+# Examples of ops that have a kernel; that all have one is a test of its own.
+COVERED = [case for case in cases.CASES if case.op.name in cases.TOOLBOX.kernels("tinyengine")]
 BATCH, FEATURES, HIDDEN, CLASSES = 4, 6, 8, 3
 
 
