@@ -176,8 +176,16 @@ def _convert(value: Any, hint: Any, place: str) -> Any:
     if hint is bool:
         return {"true": True, "false": False}[str(value).lower()]
     if hint is Call:
-        return value if isinstance(value, Call) else Call(_text(value))
+        return value if isinstance(value, Call) else _call(_text(value))
     return hint(_text(value))
+
+
+def _call(text: str) -> Call:
+    """One name, which may be a path, or one name with options."""
+    calls = parse_calls(text) if "{" in text else [Call(text)]
+    if len(calls) != 1:
+        raise ValueError
+    return calls[0]
 
 
 def _text(value: Any) -> str:

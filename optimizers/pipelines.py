@@ -12,13 +12,14 @@ from gradlet.ir.passes import Pass
 from gradlet.ir.plugin import Toolbox
 
 _FORWARD = "fold_constants,fold_batch_norm,fuse,dead_code"
-_STEP = "sparse_update,differentiate,dead_code,fuse,push_slices,save_masks,dead_code"
+_STEP = "sparse_update,differentiate,fold_constants,dead_code,push_slices,save_masks,fuse,dead_code"
+_PLACE = "choose_kernels,early_update,place_buffers"
 
 # Name -> text. A name stands for its passes wherever a pass may stand.
 NAMED: Mapping[str, str] = {
     "forward": _FORWARD,
-    "inference": f"{_FORWARD},early_update,place_buffers",
-    "train": f"{_FORWARD},{_STEP},early_update,place_buffers",
+    "inference": f"{_FORWARD},{_PLACE}",
+    "train": f"{_FORWARD},{_STEP},{_PLACE}",
     # Gradients are kept to the end of the step: what early_update is compared with.
     "train_late_update": f"{_FORWARD},{_STEP},place_buffers",
     # As written by the rules of the ops: what all optimizing passes are compared with.

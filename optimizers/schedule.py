@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gradlet.ir.graph import Graph, Node, Phase, Value, storage
@@ -42,9 +42,18 @@ class _Partial:
     area: int
     order: tuple[object, int] | None
 
-    @property
-    def cost(self) -> tuple[int, int, int]:
-        return self.peak, self.alive, self.area
+
+Cost = Callable[[_Partial], tuple[int, ...]]
+
+
+def low_now(partial: _Partial) -> tuple[int, ...]:
+    """Prefers few bytes alive at this moment."""
+    return partial.peak, partial.alive, partial.area
+
+
+def low_so_far(partial: _Partial) -> tuple[int, ...]:
+    """Prefers values that died early."""
+    return partial.peak, partial.area, partial.alive
 
 
 class Scheduler:
@@ -69,7 +78,7 @@ class Scheduler:
             self.users[value] |= forever
         self.start = sum(self.size[v] for v in graph.inputs)
 
-    def search(self, prefix: int = 0, width: int = WIDTH) -> list[Node]:
+    def search(self, prefix: int = 0, width: int = WIDTH, cost: Cost = low_now) -> list[Node]:
         """The order with the lowest peak found; the first `prefix` nodes stay where they are."""
         beam = [self._begin(prefix)]
         for _ in range(len(self.nodes) - prefix):
@@ -77,9 +86,9 @@ class Scheduler:
             for partial in beam:
                 for child in self._children(partial):
                     other = follow.get(child.done)
-                    if other is None or child.cost < other.cost:
+                    if other is None or cost(child) < cost(other):
                         follow[child.done] = child
-            beam = sorted(follow.values(), key=lambda p: (p.cost, p.done))[:width]
+            beam = sorted(follow.values(), key=lambda p: (cost(p), p.done))[:width]
         return self._unrolled(min(beam, key=lambda p: (p.peak, p.area)))
 
     def _begin(self, prefix: int) -> _Partial:

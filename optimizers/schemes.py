@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlet.ir.errors import CompileError
+from gradlet.ir.options import Call, build
 
 CRITERIA = ("magnitude+", "magnitude-", "random")
 
@@ -51,23 +52,55 @@ class Scheme:
     seed: int = 0
 
 
-# Whatever is trainable in the model learns.
 FULL = "full"
 PRESETS: Mapping[str, Scheme] = {
+    FULL: Scheme((Update(weight=1.0, bias=True),)),
     "bias_only": Scheme((Update(bias=True),)),
     "head_only": Scheme(),
 }
 _LAST = re.compile(r"(?P<bias>bias_)?last_(?P<count>[1-9]\d*)")
 
 
-def find_scheme(name: str) -> Scheme | None:
-    """The scheme of a name or of a file (.yaml, .textproto); None for `full`.
+@dataclass(frozen=True)
+class SchemeOptions:
+    """What may be written behind the name of a scheme, `last_4{ratio=0.25}`; None and "" leave it as it is.
+
+    Attributes:
+        ratio: Scales the part of every weight that learns.
+        criterion: How input channels are chosen.
+        seed: Of the random choice.
+        head: Whether the head learns.
+    """
+
+    ratio: float = 1.0
+    criterion: str = ""
+    seed: int | None = None
+    head: bool | None = None
+
+
+def find_scheme(call: Call) -> Scheme | None:
+    """The scheme of a name or of a file (.yaml, .textproto); None: whatever is trainable in the model learns.
 
     Raises:
-        CompileError: GL220 for an unknown name or a file that cannot be read, GL221 for a wrong field or value.
+        CompileError: GL220 for an unknown name or a file that cannot be read, GL221 for a wrong field or value,
+            GL211 for a wrong option.
     """
-    if name == FULL:
+    options: SchemeOptions = build(SchemeOptions, call)
+    if not 0 < options.ratio <= 1:
+        raise CompileError("GL221", f"ratio is {options.ratio}", call.name, "give a number above 0, up to 1")
+    if call.name == FULL and options == SchemeOptions():
         return None
+    scheme = _named(call.name)
+    updates = [
+        replace(u, weight=u.weight * options.ratio, criterion=options.criterion or u.criterion or scheme.criterion)
+        for u in scheme.updates
+    ]
+    seed = scheme.seed if options.seed is None else options.seed
+    head = scheme.head if options.head is None else options.head
+    return checked(replace(scheme, updates=tuple(updates), seed=seed, head=head), call.name)
+
+
+def _named(name: str) -> Scheme:
     if name in PRESETS:
         return PRESETS[name]
     last = _LAST.fullmatch(name)
@@ -75,7 +108,7 @@ def find_scheme(name: str) -> Scheme | None:
         return Scheme((Update(last=int(last["count"]), weight=0.0 if last["bias"] else 1.0, bias=True),))
     if Path(name).suffix in (".yaml", ".yml", ".textproto"):
         return read_scheme(Path(name))
-    known = f"{FULL}, {', '.join(PRESETS)}, last_N, bias_last_N"
+    known = f"{', '.join(PRESETS)}, last_N, bias_last_N"
     hint = f"known: {known}; or the path of a .yaml or .textproto file"
     raise CompileError("GL220", f"no scheme is called {name!r}", hint=hint)
 

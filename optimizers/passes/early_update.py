@@ -9,7 +9,7 @@ from gradlet.ir.graph import Graph, Node, Phase
 from gradlet.ir.memory_plan import live_slots, lower_bound
 from gradlet.ir.op_def import OpSet
 from gradlet.ir.passes import Context
-from gradlet.optimizers.schedule import WIDTH, Scheduler, is_allowed, updates_moved_up
+from gradlet.optimizers.schedule import WIDTH, Scheduler, is_allowed, low_now, low_so_far, updates_moved_up
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class EarlyUpdate:
     def _candidates(self, graph: Graph, ops: OpSet) -> list[list[Node]]:
         forward = next((i for i, n in enumerate(graph.nodes) if n.phase is not Phase.FORWARD), len(graph.nodes))
         scheduler = Scheduler(graph, ops)
-        searched = [scheduler.search(prefix, self.width) for prefix in dict.fromkeys((forward, 0))]
+        starts = dict.fromkeys((forward, 0))
+        searched = [scheduler.search(start, self.width, cost) for start in starts for cost in (low_now, low_so_far)]
         return [updates_moved_up(graph), *searched]
 
 

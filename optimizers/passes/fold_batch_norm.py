@@ -100,7 +100,9 @@ def _set_bias(graph: Graph, found: _Pattern, init: np.ndarray) -> Value:
         size = init.shape
         source = Source(f"{source.name.removesuffix('weight').removesuffix('.')}.bias", size, size, (0,))
     type_ = replace(found.weight.value.type, shape=init.shape)
-    return graph.add_state(graph.free_name(f"{stem}.bias"), init, type_, trainable=learns, source=source)
+    value = graph.add_state(graph.free_name(f"{stem}.bias"), init, type_, trainable=learns, source=source)
+    graph.states.insert(graph.states.index(found.weight) + 1, graph.states.pop())
+    return value
 
 
 def _rewire(graph: Graph, found: _Pattern, bias: Value) -> None:

@@ -14,6 +14,7 @@ from gradlet.ir.op_def import OpSet
 from gradlet.ir.passes import Context
 from gradlet.ir.plugin import modules
 from gradlet.optimizers.arena_problem import Problem
+from gradlet.optimizers.passes.choose_kernels import ChooseKernels
 
 _PACKAGE = "gradlet.optimizers.placement"
 
@@ -31,11 +32,11 @@ class PlaceBuffers:
 
     def run(self, graph: Graph, context: Context) -> bool:
         before = graph.plan
-        context.choose(graph)
-        context.choose(graph)
+        ChooseKernels().run(graph, context)  # a plan has to know their working memory
+        ChooseKernels().run(graph, context)  # a plan has to know their working memory
         alignment = context.target.alignment if context.target else 4
         graph.plan = place(graph, context.ops, alignment, self.algorithm)
-        return graph.plan != before  # new kernels without a new plan cannot be: scratch memory is part of it
+        return graph.plan != before
 
 
 def place(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import ClassVar
@@ -12,11 +12,13 @@ import numpy as np
 
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph, Phase, Region, Value
+from gradlet.ir.options import Call
 from gradlet.ir.passes import Context
 from gradlet.optimizers.channel_order import channels_of
 from gradlet.optimizers.layers import Layer, find_layers
-from gradlet.optimizers.schemes import Scheme, Update, checked, find_scheme
+from gradlet.optimizers.schemes import FULL, Scheme, Update, find_scheme
 
+_FULL = Call(FULL)
 _HEAD = Update(weight=1.0, bias=True)
 _FROZEN = Update()
 
@@ -26,23 +28,17 @@ class SparseUpdate:
     """Marks what learns. Channels that learn are made neighbours by permuting them at compile time, if possible.
 
     Attributes:
-        scheme: Name, or path of a .yaml or .textproto file; `full` leaves the model as it is.
-        ratio: Part of the input channels, for every weight that the scheme lets learn.
-        criterion: Overrules that of the scheme.
-        seed: Overrules that of the scheme.
+        scheme: Name, or path of a .yaml or .textproto file, with options; `full` leaves the model as it is.
     """
 
     name: ClassVar[str] = "sparse_update"
-    scheme: str = "full"
-    ratio: float = 1.0
-    criterion: str = ""
-    seed: int | None = None
+    scheme: Call = _FULL
 
     def run(self, graph: Graph, context: Context) -> bool:
         if any(n.phase is not Phase.FORWARD for n in graph.nodes):
             hint = "put sparse_update before differentiate"
             raise CompileError("GL214", "sparse_update comes after the backward pass is made", hint=hint)
-        scheme = self._chosen_scheme()
+        scheme = find_scheme(self.scheme)
         if scheme is None:
             return False
         before = _marks(graph)
@@ -59,21 +55,6 @@ class SparseUpdate:
             hint = "name a layer, or let the head learn"
             raise CompileError("GL202", f"scheme {self.scheme} lets nothing learn", hint=hint)
         return _marks(graph) != before
-
-    def _chosen_scheme(self) -> Scheme | None:
-        """The scheme with the options of this pass in it."""
-        if not 0 < self.ratio <= 1:
-            raise CompileError("GL221", f"ratio is {self.ratio}", hint="give a number above 0, up to 1")
-        scheme = find_scheme(self.scheme)
-        if scheme is None and (self.ratio < 1 or self.criterion):
-            scheme = Scheme((Update(weight=1.0, bias=True),))
-        if scheme is None:
-            return None
-        updates = tuple(
-            replace(u, weight=u.weight * self.ratio, criterion=self.criterion or u.criterion or scheme.criterion)
-            for u in scheme.updates
-        )
-        return checked(replace(scheme, updates=updates, seed=scheme.seed if self.seed is None else self.seed), "")
 
 
 def _marks(graph: Graph) -> list[tuple[bool, Region | None, int]]:
