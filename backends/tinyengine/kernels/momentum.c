@@ -9,13 +9,15 @@ static void momentum_f32(float *w, const float *g, float *v, const float *lr, co
                          float momentum, int nesterov, float decay) {
     if (micro != NULL && (*micro + 1) % every != 0)
         return;
+    const float rate = *lr;
     const int part = (end - begin) * inner;
     for (int o = 0; o < outer; o++, g += part, v += part) {
         float *row = w + (o * axis + begin) * inner;
         for (int i = 0; i < part; i++) {
             const float d = g[i] + decay * row[i];
-            v[i] = momentum * v[i] + d;
-            row[i] -= *lr * (nesterov ? d + momentum * v[i] : v[i]);
+            const float moment = momentum * v[i] + d;
+            v[i] = moment;
+            row[i] -= rate * (nesterov ? d + momentum * moment : moment);
         }
     }
 }

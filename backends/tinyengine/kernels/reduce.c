@@ -5,6 +5,7 @@
 #include "loops.h"
 
 // All walk through x once, in order; the step in operand a is that in y, 0 along a reduced axis.
+// The last axis is then the last of y too, or reduced: its step is 1 or 0.
 
 static void sum_f32(float *y, const float *x, int size, const int *axes) {
     const int *row = innermost(axes);
@@ -18,7 +19,7 @@ static void sum_f32(float *y, const float *x, int size, const int *axes) {
             y[at.a] += sum;
         } else {
             for (int i = 0; i < row[0]; i++)
-                y[at.a + i * row[1]] += x[i];
+                y[at.a + i] += x[i];
         }
         x += row[0];
     } while (next_row(&at, axes));

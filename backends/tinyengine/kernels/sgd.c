@@ -7,11 +7,12 @@ static void sgd_f32(float *w, const float *g, const float *lr, const int32_t *mi
                     int outer, int axis, int begin, int end, int inner, float decay) {
     if (micro != NULL && (*micro + 1) % every != 0)
         return;
+    const float rate = *lr;
     const int part = (end - begin) * inner;
     for (int o = 0; o < outer; o++) {
         float *row = w + (o * axis + begin) * inner;
         for (int i = 0; i < part; i++)
-            row[i] -= *lr * (g[i] + decay * row[i]);
+            row[i] -= rate * (g[i] + decay * row[i]);
         g += part;
     }
 }
