@@ -40,6 +40,8 @@ CODES = {
     "GL220": "a scheme is unknown, or its file cannot be read",
     "GL221": "a scheme has a wrong field or value",
     "GL222": "a scheme is about a layer that the model does not have",
+    "GL223": "the head of a model cannot be replaced",
+    "GL230": "a program does not fit the memory of its target",
     "GL301": "an array given to a program has an unknown name, a wrong shape or a wrong element type",
     "GL310": "a backend has no kernel for an op",
     "GL311": "no kernel of an op takes these operands on this target",

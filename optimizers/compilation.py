@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gradlet.ir.graph import Graph
 from gradlet.ir.memory_plan import MemoryPlan
 from gradlet.ir.op_def import OpSet
+from gradlet.ir.options import Call
 from gradlet.ir.passes import Context, Pass
 from gradlet.ir.program import Program
 from gradlet.ir.verifier import verify
+from gradlet.optimizers.clone import clone
+from gradlet.optimizers.fit import check_fit
 from gradlet.optimizers.inference import inference_graph
 from gradlet.optimizers.pass_manager import PassManager, PassRecord
 from gradlet.optimizers.passes.early_update import EarlyUpdate
 from gradlet.optimizers.passes.place_buffers import place
-from gradlet.optimizers.pipelines import make_passes, parse_pipeline
+from gradlet.optimizers.passes.sparse_update import SparseUpdate
+from gradlet.optimizers.pipelines import make_passes, parse_pipeline, with_options
 
 
 def optimize(
@@ -41,17 +46,49 @@ def optimize(
         dump_dir: As `PassManager`; so are `check`, `stop_after`, `skip` and `progress`.
 
     Raises:
-        CompileError: whatever is wrong with the pipeline or the options of its passes.
+        CompileError: whatever is wrong with the pipeline or the options of its passes; GL230 where the result does
+            not fit the target.
     """
-    passes = make_passes(context.toolbox, parse_pipeline(pipeline, options))
+    calls = parse_pipeline(pipeline, options)
+    model, pipeline_before = clone(program.graph), list(program.pipeline)
+    passes = make_passes(context.toolbox, calls)
     manager = PassManager(context, passes, dump_dir, check, stop_after, skip, progress)
     program.pipeline += [record.text for record in manager.run(program.graph)]
-    if program.trains:
-        program.infer = inference_graph(program.graph, context.ops)
-        EarlyUpdate().run(program.infer, context)
-        verify(program.infer, context.ops)
-        context.choose(program.infer)
-        share_arena(program, context.ops)
+    _add_inference(program, context)
+
+    def retry(scheme: Call) -> Program:
+        return _tried(Program(clone(model), None, pipeline_before), context, calls, scheme)
+
+    if context.target and program.graph.plan:
+        check_fit(program, context.target, model, _scheme_of(passes), retry)
+    return program
+
+
+def _add_inference(program: Program, context: Context) -> None:
+    if not program.trains:
+        return
+    program.infer = inference_graph(program.graph, context.ops)
+    EarlyUpdate().run(program.infer, context)
+    verify(program.infer, context.ops)
+    context.choose(program.infer)
+    share_arena(program, context.ops)
+
+
+def _scheme_of(passes: Sequence[Pass]) -> Call | None:
+    return next((p.scheme for p in passes if isinstance(p, SparseUpdate)), None)
+
+
+# Enough to tell whether something fits: a worse plan than the final one is never smaller.
+_QUICK = {"early_update": {"width": "4"}, "place_buffers": {"algorithm": "by_size"}}
+
+
+def _tried(program: Program, context: Context, calls: Sequence[Call], scheme: Call) -> Program:
+    """The program compiled quickly with another scheme, without notes or checks."""
+    silent = replace(context, notes=[])
+    options = _QUICK | {"sparse_update": {"scheme": scheme}}
+    passes = make_passes(context.toolbox, with_options(calls, options))
+    PassManager(silent, passes).run(program.graph)
+    _add_inference(program, silent)
     return program
 
 

@@ -34,7 +34,12 @@ def parse_pipeline(text: str, options: Mapping[str, Mapping[str, Any]] | None = 
         CompileError: GL210 where the text is malformed.
     """
     calls = [part for call in parse_calls(text) for part in _expanded(call)]
-    return [_with(call, (options or {}).get(call.name, {})) for call in calls]
+    return with_options(calls, options or {})
+
+
+def with_options(calls: Sequence[Call], options: Mapping[str, Mapping[str, Any]]) -> list[Call]:
+    """The same passes with these options set on every pass of a name."""
+    return [_with(call, options.get(call.name, {})) for call in calls]
 
 
 def _expanded(call: Call) -> list[Call]:
