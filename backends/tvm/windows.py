@@ -32,6 +32,26 @@ def tap(window: Window, row: Any, column: Any, i: Any, j: Any) -> tuple[Any, Any
     )
 
 
+def spread(g: Read, shape: Sequence[int], window: Window, image: Sequence[int]) -> Read:
+    """A gradient laid out over the image, with zeros between and around, so that `spread_tap` finds one everywhere."""
+    if window.taps == 1 and set(window.strides) == {1} and not any(window.padding):
+        return g
+    n, *size, channels = shape
+    reach = [(k - 1) * d for k, d in zip(window.kernel, window.dilation, strict=True)]
+
+    def element(b: Any, h: Any, w: Any, c: Any) -> Any:
+        row, row_exists = _back(h + window.padding[0] - reach[0], window.strides[0], size[0])
+        column, column_exists = _back(w + window.padding[1] - reach[1], window.strides[1], size[1])
+        return tirx.if_then_else(tirx.all(row_exists, column_exists), g(b, row, column, c), 0.0)
+
+    return te.compute((n, image[1] + reach[0], image[2] + reach[1], channels), element, name="spread")
+
+
+def spread_tap(window: Window, h: Any, w: Any, i: Any, j: Any) -> tuple[Any, Any]:
+    """Where in the spread gradient lies that of the output whose tap (i, j) is the element (h, w) of the image."""
+    return h + (window.kernel[0] - 1 - i) * window.dilation[0], w + (window.kernel[1] - 1 - j) * window.dilation[1]
+
+
 def back(window: Window, size: Sequence[int], h: Any, w: Any, i: Any, j: Any) -> tuple[Any, Any, Any]:
     """The output (row, column) whose tap (i, j) is the element (h, w) of the image, and whether there is one."""
     row, row_exists = _back(h + window.padding[0] - i * window.dilation[0], window.strides[0], size[0])

@@ -9,6 +9,7 @@ from typing import Any
 from gradlet.backends.tvm.expressions import result, total
 from gradlet.backends.tvm.kernel import Case, Kernel, Read, Result
 from gradlet.backends.tvm.package import te
+from gradlet.backends.tvm.schedules import tile
 
 
 def _per_channel(case: Case, element: Callable[..., Any], name: str) -> Any:
@@ -29,8 +30,8 @@ def _batch_norm(case: Case, x: Read, gamma: Read, beta: Read, mean: Read, var: R
 
 def _train(case: Case, x: Read, gamma: Read, beta: Read, running_mean: Read, running_var: Read) -> Sequence[Result]:
     count, eps, m = _count(case), case.attrs["eps"], case.attrs["momentum"]
-    summed = _per_channel(case, x, "summed")
-    mean = result(case, lambda c: summed(c) * (1 / count), 1)
+    sums = _per_channel(case, x, "total")
+    mean = result(case, lambda c: sums(c) * (1 / count), 1)
     squares = _per_channel(case, lambda *i: (x(*i) - mean(i[-1])) * (x(*i) - mean(i[-1])), "squares")
     rstd = result(case, lambda c: 1 / te.sqrt(squares(c) * (1 / count) + eps), 2)
     y = result(case, lambda *i: (x(*i) - mean(i[-1])) * (rstd(i[-1]) * gamma(i[-1])) + beta(i[-1]))
@@ -56,8 +57,18 @@ def _train_grad(case: Case, g: Read, x: Read, gamma: Read, mean: Read, rstd: Rea
     return [result(case, dx), dgamma, dbeta]
 
 
+def _rows(*names: str) -> Callable[[Any, Case], None]:
+    """Reads rows as they lie for these sums."""
+
+    def schedule(schedule: Any, case: Case) -> None:
+        for name in names:
+            tile(schedule, name, row=None)
+
+    return schedule
+
+
 KERNELS = {
     "batch_norm": Kernel(_batch_norm),
-    "batch_norm_train": Kernel(_train),
-    "batch_norm_train_grad": Kernel(_train_grad),
+    "batch_norm_train": Kernel(_train, _rows("total", "squares")),
+    "batch_norm_train_grad": Kernel(_train_grad, _rows("dbeta", "dgamma")),
 }

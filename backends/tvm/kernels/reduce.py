@@ -9,6 +9,7 @@ from typing import Any
 from gradlet.backends.tvm.expressions import reduced, result, total
 from gradlet.backends.tvm.kernel import Case, Kernel, Read, Result
 from gradlet.backends.tvm.package import te, tirx
+from gradlet.backends.tvm.schedules import tile
 from gradlet.ir.axes import axes_of
 
 
@@ -35,7 +36,15 @@ def _reduction(reducer: Callable[..., Any], factor: Callable[[int], float] | Non
 
         return [result(case, element)]
 
-    return Kernel(compute)
+    return Kernel(compute, _schedule)
+
+
+def _schedule(schedule: Any, case: Case) -> None:
+    """Reads rows as they lie, where the last axis stays."""
+    rank = len(case.shape(0))
+    axes = axes_of(case.attrs, rank)
+    if axes and rank - 1 not in axes:
+        tile(schedule, "y0", row=None)
 
 
 def _scaled(x: Any, factor: float) -> Any:
