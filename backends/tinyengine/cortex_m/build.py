@@ -170,8 +170,10 @@ def _link(
 
 def _with_zig(target: Target, arguments: Sequence[str], folder: Path) -> str:
     """Empty, or the errors of zig."""
-    # zig brings no C library, and adds checks for undefined behaviour unless told otherwise.
-    command = [*toolchain.zig_machine(target), "-isystem", "libc", "-fno-sanitize=all", *arguments]
+    # For a target without an operating system zig brings no C library, and calls memcpy for each single word. It adds
+    # checks for undefined behaviour unless told otherwise.
+    own = ["-isystem", "libc", "-fhosted", "-fno-sanitize=all"]
+    command = [*toolchain.zig_machine(target), *own, *arguments]
     # The arithmetic library is compiled at its first use, in 9 s: few firmwares call a function of it.
     done = toolchain.zig_cc(*command, "-nostdlib", cwd=folder)
     if "undefined symbol" in done.stderr:

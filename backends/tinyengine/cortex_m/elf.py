@@ -80,7 +80,9 @@ class Elf:
     @cached_property
     def functions(self) -> Sequence[Symbol]:
         """In order of address; two local ones can have the same name."""
-        return sorted((s for s in self._all_symbols() if s.is_function), key=lambda symbol: symbol.address)
+        return sorted(
+            (s for s in self._all_symbols() if s.is_function), key=lambda symbol: (symbol.address, symbol.name)
+        )
 
     def function_at(self, address: int) -> str:
         """The name of the function that an address lies in; empty if it lies in none."""

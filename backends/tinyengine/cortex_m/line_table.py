@@ -1,4 +1,4 @@
-"""Finds the source line of an address in DWARF 4 line tables (`-gdwarf-4`)."""
+"""Finds the source line of an address in DWARF line tables (`-gdwarf-4`; gcc keeps those of version 3)."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ def _programs(section: bytes) -> Iterator[_Program]:
         length = reader.take("I")
         end = reader.at + length
         version, _ = reader.take("H"), reader.take("I")
-        assert version == 4, f"line tables of DWARF {version} instead of 4"
-        shortest, _, _ = reader.take("B"), reader.take("B"), reader.take("B")
+        assert 2 <= version <= 4, f"line tables of DWARF {version} instead of 4"
+        shortest, _ = reader.take("B"), reader.take("H" if version == 4 else "B")
         line_base, line_range = reader.take("b"), reader.take("B")
         lengths = [reader.take("B") for _ in range(reader.take("B") - 1)]
         while reader.string():  # the folders

@@ -12,6 +12,22 @@ void *memmove(void *to, const void *from, size_t bytes);
 void *memset(void *to, int value, size_t bytes);
 int memcmp(const void *a, const void *b, size_t bytes);
 
+/* The names that Arm's calling convention gives them; the numbers tell how the arrays are aligned.
+ */
+#define SAME_AS(name) __attribute__((alias(#name)))
+void *__aeabi_memcpy(void *restrict to, const void *restrict from, size_t bytes) SAME_AS(memcpy);
+void *__aeabi_memcpy4(void *restrict to, const void *restrict from, size_t bytes) SAME_AS(memcpy);
+void *__aeabi_memcpy8(void *restrict to, const void *restrict from, size_t bytes) SAME_AS(memcpy);
+void *__aeabi_memmove(void *to, const void *from, size_t bytes) SAME_AS(memmove);
+void *__aeabi_memmove4(void *to, const void *from, size_t bytes) SAME_AS(memmove);
+void *__aeabi_memmove8(void *to, const void *from, size_t bytes) SAME_AS(memmove);
+void __aeabi_memset(void *to, size_t bytes, int value);
+void __aeabi_memset4(void *to, size_t bytes, int value) SAME_AS(__aeabi_memset);
+void __aeabi_memset8(void *to, size_t bytes, int value) SAME_AS(__aeabi_memset);
+void __aeabi_memclr(void *to, size_t bytes);
+void __aeabi_memclr4(void *to, size_t bytes) SAME_AS(__aeabi_memclr);
+void __aeabi_memclr8(void *to, size_t bytes) SAME_AS(__aeabi_memclr);
+
 void *memcpy(void *restrict to, const void *restrict from, size_t bytes) {
     unsigned char *t = to;
     const unsigned char *f = from;
@@ -40,19 +56,25 @@ void *memmove(void *to, const void *from, size_t bytes) {
     return to;
 }
 
-void *memset(void *to, int value, size_t bytes) {
+/* Not named memset, of which the compiler makes a call of what calls this. */
+static void fill(void *to, int value, size_t bytes) {
     unsigned char *t = to;
     for (; bytes && (uintptr_t)t & 3; bytes--)
         *t++ = (unsigned char)value;
     uint32_t word = (unsigned char)value * 0x01010101u;
-    for (; bytes >= 4; bytes -= 4, t += 4) {
-        *(uint32_t *)(void *)t = word;
+    for (; bytes >= 16; bytes -= 16, t += 16) {
+        uint32_t *words = (uint32_t *)(void *)t;
+        words[0] = words[1] = words[2] = words[3] = word;
         KEEP_LOOP;
     }
     for (; bytes; bytes--) {
         *t++ = (unsigned char)value;
         KEEP_LOOP;
     }
+}
+
+void *memset(void *to, int value, size_t bytes) {
+    fill(to, value, bytes);
     return to;
 }
 
@@ -62,4 +84,12 @@ int memcmp(const void *a, const void *b, size_t bytes) {
         if (*x != *y)
             return *x - *y;
     return 0;
+}
+
+void __aeabi_memset(void *to, size_t bytes, int value) {
+    fill(to, value, bytes);
+}
+
+void __aeabi_memclr(void *to, size_t bytes) {
+    fill(to, 0, bytes);
 }

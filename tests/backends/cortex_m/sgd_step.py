@@ -1,7 +1,6 @@
 """The firmware of these tests, and what it is to compute."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +18,6 @@ SOURCES = {"sgd_step.c": Path(__file__).with_name("sgd_step.c").read_text()}
 def run(target: Target, *macros: str, **options: object) -> Result:
     """Builds and runs it, with macros like `STEPS=3`."""
     return run_firmware(SOURCES, target, options=[*OPTIONS, *(f"-D{m}" for m in macros)], **options)
-
-
-def on_board_of_qemu(target: Target) -> Target:
-    """The device with its flash where QEMU's boards have memory."""
-    assert target.flash is not None
-    return replace(target, flash=replace(target.flash, base=0))
 
 
 def expected_losses(steps: int = 10) -> Iterator[np.float32]:
