@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -23,6 +22,7 @@ _TYPES = {
     DType.B1: "uint8_t",
 }
 _WIDTH = 100
+_INDENT = "    "
 
 
 def c_type(dtype: DType) -> str:
@@ -96,18 +96,17 @@ def unpacked(data: bytes, type_: TensorType) -> np.ndarray:
 
 
 def array_literal(array: np.ndarray, type_: TensorType) -> str:
-    """The elements between braces, as many in a line as fit."""
-    flat = packed(array, type_)
-    words = map(float_literal, flat.tolist()) if type_.dtype is DType.F32 else map(str, flat.tolist())
-    return "{\n" + "\n".join(_lines(words)) + "\n}"
+    """The elements between braces, the same number in each line."""
+    words = _words(packed(array, type_))
+    count = (_WIDTH - len(_INDENT) + 1) // (max(map(len, words)) + 2) if words else 1
+    lines = (", ".join(words[k : k + count]) for k in range(0, len(words), count))
+    return "{\n" + "".join(f"{_INDENT}{line},\n" for line in lines) + "}"
 
 
-def _lines(words: Iterable[str]) -> Iterator[str]:
-    line = "   "
-    for word in words:
-        if len(line) + len(word) + 2 > _WIDTH:
-            yield line
-            line = "   "
-        line += f" {word},"
-    if line.strip():
-        yield line
+def _words(flat: np.ndarray) -> list[str]:
+    if flat.dtype != np.float32:
+        return list(map(str, flat.tolist()))
+    if not np.isfinite(flat).all():
+        return list(map(float_literal, flat.tolist()))
+    # The shortest decimal that reads back, as float_literal gives it; for millions of weights, faster.
+    return [f"{word}f" for word in flat.astype("U16").tolist()]

@@ -31,13 +31,19 @@ class Variable:
 
     Attributes:
         symbol: Of the array.
-        constant: Its number in the interface, a C constant.
+        initial: Of the array in flash that a mutable state starts from, unless it starts as zeros.
+        mutable: Whether some node writes it.
     """
 
     state: State
     symbol: str
-    constant: str
+    initial: str
     mutable: bool
+
+    @property
+    def constant(self) -> str:
+        """Its number in the interface, a C constant."""
+        return self.symbol.upper()
 
     @property
     def bytes(self) -> int:
@@ -155,6 +161,8 @@ def describe(program: Program, target: Target, toolbox: Toolbox, taken: Collecti
     """Decides what the emitter prints; `taken` are names of other models of the same firmware."""
     name = _model_name(program, taken)
     names = Names()
+    for own in ("state_bytes", "state_name"):
+        names.take(f"{name}_{own}")
     step = program.graph if program.trains else None
     infer = program.infer or (None if step else program.graph)
     graphs = [g for g in (infer, step) if g is not None]
@@ -199,7 +207,7 @@ def _variables(name: str, names: Names, graphs: Sequence[Graph]) -> Iterator[Var
     written = {v.name for g in graphs for v in written_states(g)}
     for state in states.values():
         symbol = names.take(f"{name}_state_{identifier(state.name)}")
-        yield Variable(state, symbol, symbol.upper(), state.name in written)
+        yield Variable(state, symbol, names.take(f"{symbol}_init"), state.name in written)
 
 
 def _fingerprint(variables: Sequence[Variable]) -> int:

@@ -49,7 +49,12 @@ def test_infinity_and_nan_are_those_of_math_h():
 def test_array_lines_are_full_and_short():
     lines = array_literal(np.arange(100, dtype=np.int32), i32(100)).splitlines()
     assert lines[0] == "{" and lines[-1] == "}"
-    assert all(len(line) <= 100 for line in lines) and all(len(line) > 90 for line in lines[1:-2])
+    assert all(95 < len(line) <= 100 for line in lines[2:-2])
+    assert len(array_literal(np.full(100, -1.1754944e-38, np.float32), f32(100)).splitlines()[1]) <= 100
+
+
+def test_empty_array_is_an_empty_list():
+    assert array_literal(np.zeros(0, np.float32), f32(0)) == "{\n}"
 
 
 @pytest.mark.parametrize("dtype", DType)

@@ -37,177 +37,39 @@ static _Alignas(16) uint8_t mlp_arena[464];
 #define KERNEL
 #endif
 
-// y[n, o] = clamp(x[n, i] w[o, i] + b[o], lo, hi).
-KERNEL
-static void dense_f32(float *y, const float *x, const float *w, const float *b, int rows, int in,
-                      int out, float lo, float hi) {
-    for (int n = 0; n < rows; n++) {
-        for (int o = 0; o < out; o++) {
-            float sum = b == NULL ? 0.0f : b[o];
-            for (int i = 0; i < in; i++)
-                sum += x[n * in + i] * w[o * in + i];
-            y[n * out + o] = sum < lo ? lo : sum > hi ? hi : sum;
-        }
-    }
-}
-
-// x * 2^n for n in [-126, 127].
-static inline float scale_f32(float x, int n) {
-    uint32_t bits = (uint32_t)(n + 127) << 23;
-    float power;
-    memcpy(&power, &bits, sizeof power);
-    return x * power;
-}
-
-// Error below 1.1 units.
-static inline float exp_f32(float x) {
-    if (!(x < 88.72284f))
-        return x * INFINITY; // infinity or NaN
-    if (x < -103.98f)
-        return 0.0f;
-    // x = n ln 2 + r, with ln 2 in two parts so that r is exact.
-    int n = (int)(x * 1.442695041f + (x < 0.0f ? -0.5f : 0.5f));
-    float r = (x - (float)n * 0.693359375f) - (float)n * -2.12194440e-4f;
-    float q = 1.3934545e-3f;
-    q = q * r + 8.363777e-3f;
-    q = q * r + 4.1666456e-2f;
-    q = q * r + 1.6666573e-1f;
-    q = q * r + 0.5f;
-    float y = q * r * r + r + 1.0f;
-    // In two steps, because 2^n alone may be too large or too small for a float.
-    return scale_f32(scale_f32(y, n / 2), n - n / 2);
-}
-
-// The largest of x, and the sum of exp(x - largest).
-static float exp_sum_f32(const float *x, int n, float *largest) {
-    float max = x[0];
-    for (int i = 1; i < n; i++)
-        max = x[i] > max ? x[i] : max;
-    float sum = 0.0f;
-    for (int i = 0; i < n; i++)
-        sum += exp_f32(x[i] - max);
-    *largest = max;
-    return sum;
-}
-
-// Error below 0.9 units.
-static inline float log_f32(float x) {
-    if (!(x > 0.0f))
-        return x == 0.0f ? -INFINITY : NAN;
-    if (x == INFINITY)
-        return x;
-    int n = 0;
-    if (x < 1.17549435e-38f) { // subnormal
-        x *= 8388608.0f;
-        n = -23;
-    }
-    // x = 2^n (1 + f) with 1 + f between the roots of 1/2 and 2.
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    n += (int)(bits >> 23) - 127;
-    bits = (bits & 0x7fffffu) | 0x3f800000u;
-    memcpy(&x, &bits, sizeof x);
-    if (x > 1.41421356f) {
-        x *= 0.5f;
-        n += 1;
-    }
-    float f = x - 1.0f;
-    float p = 7.149754e-2f;
-    p = p * f - 1.1571201e-1f;
-    p = p * f + 1.1661511e-1f;
-    p = p * f - 1.24110505e-1f;
-    p = p * f + 1.4249937e-1f;
-    p = p * f - 1.666848e-1f;
-    p = p * f + 2.0000708e-1f;
-    p = p * f - 2.499999e-1f;
-    p = p * f + 3.333333e-1f;
-    float small = p * f * f * f + (float)n * -2.12194440e-4f - 0.5f * f * f;
-    return f + small + (float)n * 0.693359375f;
-}
-
-KERNEL
-static void softmax_cross_entropy_f32(float *loss, const float *x, const int32_t *labels, int rows,
-                                      int classes) {
-    float total = 0.0f;
-    for (int n = 0; n < rows; n++, x += classes) {
-        float max;
-        float sum = exp_sum_f32(x, classes, &max);
-        // A label that is no class has no likelihood, and must not be read at.
-        const int label = labels[n];
-        total += log_f32(sum) - (label >= 0 && label < classes ? x[label] - max : -INFINITY);
-    }
-    *loss = total / (float)rows;
-}
-
-KERNEL
-static void softmax_cross_entropy_grad_f32(float *dx, const float *x, const int32_t *labels,
-                                           int rows, int classes) {
-    for (int n = 0; n < rows; n++, x += classes, dx += classes) {
-        float max;
-        float sum = exp_sum_f32(x, classes, &max);
-        for (int i = 0; i < classes; i++) {
-            float target = i == labels[n] ? 1.0f : 0.0f;
-            dx[i] = (exp_f32(x[i] - max) / sum - target) / (float)rows;
-        }
-    }
-}
-
-// dw[o, i] = sum of g[n, o] x[n, i].
-KERNEL
-static void dense_weight_grad_f32(float *dw, const float *g, const float *x, int rows, int in,
-                                  int out) {
-    for (int o = 0; o < out; o++) {
-        for (int i = 0; i < in; i++) {
-            float sum = 0.0f;
-            for (int n = 0; n < rows; n++)
-                sum += g[n * out + o] * x[n * in + i];
-            dw[o * in + i] = sum;
-        }
-    }
-}
-
-// w[o, begin:end, i] -= lr * (g[o, :, i] + decay * w[o, begin:end, i]), with w[outer, axis, inner].
-// With `micro`, only when it completes a group of `every` steps.
-KERNEL
-static void sgd_f32(float *w, const float *g, const float *lr, const int32_t *micro, int every,
-                    int outer, int axis, int begin, int end, int inner, float decay) {
-    if (micro != NULL && (*micro + 1) % every != 0)
-        return;
-    const int part = (end - begin) * inner;
-    for (int o = 0; o < outer; o++) {
-        float *row = w + (o * axis + begin) * inner;
-        for (int i = 0; i < part; i++)
-            row[i] -= *lr * (g[i] + decay * row[i]);
-        g += part;
-    }
-}
+// ... dense_f32 ...
+// ... softmax_cross_entropy_f32 ...
+// ... softmax_cross_entropy_grad_f32 ...
+// ... dense_weight_grad_f32 ...
+// ... sgd_f32 ...
 
 // States.
 
 // body.weight: f32[8,6]
 static const _Alignas(16) float mlp_state_body_weight[48] = {
-    0.12573022f, -0.13210486f, 0.64042264f, 0.104900114f, -0.5356694f, 0.36159506f, 1.304f,
-    0.94708097f, -0.70373523f, -1.2654215f, -0.62327445f, 0.04132598f, -2.3250308f, -0.21879166f,
-    -1.245911f, -0.7322674f, -0.544259f, -0.31630015f, 0.41163054f, 1.0425134f, -0.12853466f,
-    1.3664634f, -0.6651947f, 0.35151008f, 0.90347016f, 0.0940123f, -0.7434993f, -0.9217254f,
-    -0.45772582f, 0.22019513f, -1.0096182f, -0.20917557f, -0.15922502f, 0.5408456f, 0.21465912f,
-    0.3553727f, -0.6538286f, -0.12961364f, 0.7839755f, 1.4934311f, -1.2590655f, 1.5139238f,
+    0.12573022f, -0.13210486f, 0.64042264f, 0.104900114f, -0.5356694f, 0.36159506f,
+    1.304f, 0.94708097f, -0.70373523f, -1.2654215f, -0.62327445f, 0.04132598f,
+    -2.3250308f, -0.21879166f, -1.245911f, -0.7322674f, -0.544259f, -0.31630015f,
+    0.41163054f, 1.0425134f, -0.12853466f, 1.3664634f, -0.6651947f, 0.35151008f,
+    0.90347016f, 0.0940123f, -0.7434993f, -0.9217254f, -0.45772582f, 0.22019513f,
+    -1.0096182f, -0.20917557f, -0.15922502f, 0.5408456f, 0.21465912f, 0.3553727f,
+    -0.6538286f, -0.12961364f, 0.7839755f, 1.4934311f, -1.2590655f, 1.5139238f,
     1.3458754f, 0.7813114f, 0.26445562f, -0.31392282f, 1.4580207f, 1.9602584f,
 };
 
 // body.bias: f32[8]
 static const _Alignas(16) float mlp_state_body_bias[8] = {
-    1.8016349f, 1.3151038f, 0.35738042f, -1.2083186f, -0.004454133f, 0.65647495f, -1.2883614f,
-    0.39512205f,
+    1.8016349f, 1.3151038f, 0.35738042f, -1.2083186f, -0.004454133f, 0.65647495f,
+    -1.2883614f, 0.39512205f,
 };
 
 // head.weight: f32[3,8]
 static _Alignas(16) float mlp_state_head_weight[24];
 static const float mlp_state_head_weight_init[24] = {
-    0.4298637f, 0.6960427f, -1.1841179f, -0.6617026f, -0.43643525f, -1.169802f, 1.7393678f,
-    -0.49591073f, 0.32896963f, -0.25857255f, 1.5834728f, 1.320361f, 0.63335264f, -2.2035098f,
-    0.052028973f, 0.6836862f, 1.0039616f, -0.61790705f, 1.8220114f, -1.320431f, -0.66152805f,
-    0.93505f, 0.049054615f, 2.0023925f,
+    0.4298637f, 0.6960427f, -1.1841179f, -0.6617026f, -0.43643525f, -1.169802f,
+    1.7393678f, -0.49591073f, 0.32896963f, -0.25857255f, 1.5834728f, 1.320361f,
+    0.63335264f, -2.2035098f, 0.052028973f, 0.6836862f, 1.0039616f, -0.61790705f,
+    1.8220114f, -1.320431f, -0.66152805f, 0.93505f, 0.049054615f, 2.0023925f,
 };
 
 void mlp_init(void) {

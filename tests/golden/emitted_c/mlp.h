@@ -53,6 +53,9 @@ enum mlp_state {
     MLP_STATE_HEAD_WEIGHT, // head.weight: f32[3,8]
     MLP_STATES
 };
+#define MLP_STATE_BODY_WEIGHT_SIZE 48
+#define MLP_STATE_BODY_BIAS_SIZE 8
+#define MLP_STATE_HEAD_WEIGHT_SIZE 24
 
 // What a call that is refused returns; it has changed nothing.
 enum mlp_status {
