@@ -1,0 +1,327 @@
+// Sums of products for up to 4 x 4 results at once: acc[4 m + n] += sum of a[m, k] b[n, k] over k.
+// Matrix products and convolutions are made of them. Each result is summed in the order of k, so
+// that its bits do not depend on the tile it is in. The letters tell along which index the operands
+// lie one after the other: n(ot transposed) or t(ransposed), as in the BLAS.
+//
+// For the floating point unit of an Arm Cortex-M the inner loops are written in its instructions:
+// one load fetches several elements, 1.3 instructions a product, which compilers do not find.
+
+#pragma once
+
+// Four neighbouring results.
+typedef struct {
+    float a, b, c, d;
+} quad_f32;
+
+static inline quad_f32 load_quad_f32(const float *x) {
+    return (quad_f32){x[0], x[1], x[2], x[3]};
+}
+
+static inline void store_quad_f32(float *y, quad_f32 q) {
+    y[0] = q.a;
+    y[1] = q.b;
+    y[2] = q.c;
+    y[3] = q.d;
+}
+
+static inline quad_f32 add_scaled_f32(quad_f32 sum, float x, quad_f32 w) {
+    return (quad_f32){sum.a + x * w.a, sum.b + x * w.b, sum.c + x * w.c, sum.d + x * w.d};
+}
+
+// sum + a[k] b[k], with steps between the elements.
+static inline float dot_f32(float sum, const float *a, int ak, const float *b, int bk, int count) {
+    for (; count > 0; count--, a += ak, b += bk)
+        sum += *a * *b;
+    return sum;
+}
+
+// 16 products: rows s0-s3, s4-s7, s8-s11, s12-s15 of acc with the four registers of a and of b.
+#define OUTER_PRODUCT_4X4(a0, a1, a2, a3, b0, b1, b2, b3)           \
+    "vmla.f32 s0, " a0 ", " b0 "\n vmla.f32 s1, " a0 ", " b1 "\n"   \
+    "vmla.f32 s2, " a0 ", " b2 "\n vmla.f32 s3, " a0 ", " b3 "\n"   \
+    "vmla.f32 s4, " a1 ", " b0 "\n vmla.f32 s5, " a1 ", " b1 "\n"   \
+    "vmla.f32 s6, " a1 ", " b2 "\n vmla.f32 s7, " a1 ", " b3 "\n"   \
+    "vmla.f32 s8, " a2 ", " b0 "\n vmla.f32 s9, " a2 ", " b1 "\n"   \
+    "vmla.f32 s10, " a2 ", " b2 "\n vmla.f32 s11, " a2 ", " b3 "\n" \
+    "vmla.f32 s12, " a3 ", " b0 "\n vmla.f32 s13, " a3 ", " b1 "\n" \
+    "vmla.f32 s14, " a3 ", " b2 "\n vmla.f32 s15, " a3 ", " b3 "\n"
+
+#define PRODUCT_1X4(a, b0, b1, b2, b3)                          \
+    "vmla.f32 s0, " a ", " b0 "\n vmla.f32 s1, " a ", " b1 "\n" \
+    "vmla.f32 s2, " a ", " b2 "\n vmla.f32 s3, " a ", " b3 "\n"
+
+#define TILE_REGISTERS                                                                             \
+    "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "s12", "s13", "s14", \
+        "s15", "s16", "s17", "s18", "s19", "s20", "s21", "s22", "s23", "s24", "s25", "s26", "s27", \
+        "s28", "s29", "s30", "s31", "cc", "memory"
+
+// a[m * am + k], b[n * bn + k].
+static inline void nt_4x4_f32(float *acc, const float *a, int am, const float *b, int bn,
+                              int count) {
+    const float *a0 = a, *a1 = a0 + am, *a2 = a1 + am, *a3 = a2 + am;
+    const float *b0 = b, *b1 = b0 + bn, *b2 = b1 + bn, *b3 = b2 + bn;
+#if defined(__ARM_FP) && defined(__thumb2__)
+    __asm__ volatile(
+        "vldmia %[acc], {s0-s15}\n"
+        "subs %[count], #2\n"
+        "blt 2f\n"
+        "1:\n"
+        "vldmia %[a0]!, {s16-s17}\n vldmia %[a1]!, {s18-s19}\n"
+        "vldmia %[a2]!, {s20-s21}\n vldmia %[a3]!, {s22-s23}\n"
+        "vldmia %[b0]!, {s24-s25}\n vldmia %[b1]!, {s26-s27}\n"
+        "vldmia %[b2]!, {s28-s29}\n vldmia %[b3]!, {s30-s31}\n" OUTER_PRODUCT_4X4(
+            "s16", "s18", "s20", "s22", "s24", "s26", "s28", "s30")
+            OUTER_PRODUCT_4X4("s17", "s19", "s21", "s23", "s25", "s27", "s29",
+                              "s31") "subs %[count], #2\n"
+                                     "bge 1b\n"
+                                     "2:\n"
+                                     "adds %[count], #1\n"
+                                     "bne 3f\n"
+                                     "vldr s16, [%[a0]]\n vldr s18, [%[a1]]\n vldr s20, [%[a2]]\n "
+                                     "vldr s22, [%[a3]]\n"
+                                     "vldr s24, [%[b0]]\n vldr s26, [%[b1]]\n vldr s28, [%[b2]]\n "
+                                     "vldr s30, [%[b3]]\n" OUTER_PRODUCT_4X4(
+                                         "s16", "s18", "s20", "s22", "s24", "s26", "s28",
+                                         "s30") "3:\n"
+                                                "vstmia %[acc], {s0-s15}\n"
+        : [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [a3] "+r"(a3), [b0] "+r"(b0), [b1] "+r"(b1),
+          [b2] "+r"(b2), [b3] "+r"(b3), [count] "+r"(count)
+        : [acc] "r"(acc)
+        : TILE_REGISTERS);
+#else
+    quad_f32 row0 = load_quad_f32(acc), row1 = load_quad_f32(acc + 4);
+    quad_f32 row2 = load_quad_f32(acc + 8), row3 = load_quad_f32(acc + 12);
+    for (int k = 0; k < count; k++) {
+        quad_f32 w = {b0[k], b1[k], b2[k], b3[k]};
+        row0 = add_scaled_f32(row0, a0[k], w);
+        row1 = add_scaled_f32(row1, a1[k], w);
+        row2 = add_scaled_f32(row2, a2[k], w);
+        row3 = add_scaled_f32(row3, a3[k], w);
+    }
+    store_quad_f32(acc, row0);
+    store_quad_f32(acc + 4, row1);
+    store_quad_f32(acc + 8, row2);
+    store_quad_f32(acc + 12, row3);
+#endif
+}
+
+// a[m * am + k], b[k * bk + n].
+static inline void nn_4x4_f32(float *acc, const float *a, int am, const float *b, int bk,
+                              int count) {
+    const float *a0 = a, *a1 = a0 + am, *a2 = a1 + am, *a3 = a2 + am;
+#if defined(__ARM_FP) && defined(__thumb2__)
+    __asm__ volatile("vldmia %[acc], {s0-s15}\n"
+                     "subs %[count], #2\n"
+                     "blt 2f\n"
+                     "1:\n"
+                     "vldmia %[a0]!, {s16-s17}\n vldmia %[a1]!, {s18-s19}\n"
+                     "vldmia %[a2]!, {s20-s21}\n vldmia %[a3]!, {s22-s23}\n"
+                     "vldmia %[b], {s24-s27}\n add %[b], %[step]\n"
+                     "vldmia %[b], {s28-s31}\n add %[b], %[step]\n" OUTER_PRODUCT_4X4(
+                         "s16", "s18", "s20", "s22", "s24", "s25", "s26", "s27")
+                         OUTER_PRODUCT_4X4("s17", "s19", "s21", "s23", "s28", "s29", "s30",
+                                           "s31") "subs %[count], #2\n"
+                                                  "bge 1b\n"
+                                                  "2:\n"
+                                                  "adds %[count], #1\n"
+                                                  "bne 3f\n"
+                                                  "vldr s16, [%[a0]]\n vldr s18, [%[a1]]\n vldr "
+                                                  "s20, [%[a2]]\n vldr s22, [%[a3]]\n"
+                                                  "vldmia %[b], {s24-s27}\n" OUTER_PRODUCT_4X4(
+                                                      "s16", "s18", "s20", "s22", "s24", "s25",
+                                                      "s26", "s27") "3:\n"
+                                                                    "vstmia %[acc], {s0-s15}\n"
+                     : [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [a3] "+r"(a3), [b] "+r"(b),
+                       [count] "+r"(count)
+                     : [acc] "r"(acc), [step] "r"(4 * bk)
+                     : TILE_REGISTERS);
+#else
+    quad_f32 row0 = load_quad_f32(acc), row1 = load_quad_f32(acc + 4);
+    quad_f32 row2 = load_quad_f32(acc + 8), row3 = load_quad_f32(acc + 12);
+    for (int k = 0; k < count; k++, b += bk) {
+        quad_f32 w = load_quad_f32(b);
+        row0 = add_scaled_f32(row0, a0[k], w);
+        row1 = add_scaled_f32(row1, a1[k], w);
+        row2 = add_scaled_f32(row2, a2[k], w);
+        row3 = add_scaled_f32(row3, a3[k], w);
+    }
+    store_quad_f32(acc, row0);
+    store_quad_f32(acc + 4, row1);
+    store_quad_f32(acc + 8, row2);
+    store_quad_f32(acc + 12, row3);
+#endif
+}
+
+// a[k * ak + m], b[k * bk + n].
+static inline void tn_4x4_f32(float *acc, const float *a, int ak, const float *b, int bk,
+                              int count) {
+#if defined(__ARM_FP) && defined(__thumb2__)
+    __asm__ volatile("vldmia %[acc], {s0-s15}\n"
+                     "subs %[count], #2\n"
+                     "blt 2f\n"
+                     "1:\n"
+                     "vldmia %[a], {s16-s19}\n add %[a], %[a_step]\n"
+                     "vldmia %[b], {s24-s27}\n add %[b], %[b_step]\n"
+                     "vldmia %[a], {s20-s23}\n add %[a], %[a_step]\n"
+                     "vldmia %[b], {s28-s31}\n add %[b], %[b_step]\n" OUTER_PRODUCT_4X4(
+                         "s16", "s17", "s18", "s19", "s24", "s25", "s26", "s27")
+                         OUTER_PRODUCT_4X4("s20", "s21", "s22", "s23", "s28", "s29", "s30",
+                                           "s31") "subs %[count], #2\n"
+                                                  "bge 1b\n"
+                                                  "2:\n"
+                                                  "adds %[count], #1\n"
+                                                  "bne 3f\n"
+                                                  "vldmia %[a], {s16-s19}\n"
+                                                  "vldmia %[b], {s24-s27}\n" OUTER_PRODUCT_4X4(
+                                                      "s16", "s17", "s18", "s19", "s24", "s25",
+                                                      "s26", "s27") "3:\n"
+                                                                    "vstmia %[acc], {s0-s15}\n"
+                     : [a] "+r"(a), [b] "+r"(b), [count] "+r"(count)
+                     : [acc] "r"(acc), [a_step] "r"(4 * ak), [b_step] "r"(4 * bk)
+                     : TILE_REGISTERS);
+#else
+    quad_f32 row0 = load_quad_f32(acc), row1 = load_quad_f32(acc + 4);
+    quad_f32 row2 = load_quad_f32(acc + 8), row3 = load_quad_f32(acc + 12);
+    for (int k = 0; k < count; k++, a += ak, b += bk) {
+        quad_f32 w = load_quad_f32(b);
+        row0 = add_scaled_f32(row0, a[0], w);
+        row1 = add_scaled_f32(row1, a[1], w);
+        row2 = add_scaled_f32(row2, a[2], w);
+        row3 = add_scaled_f32(row3, a[3], w);
+    }
+    store_quad_f32(acc, row0);
+    store_quad_f32(acc + 4, row1);
+    store_quad_f32(acc + 8, row2);
+    store_quad_f32(acc + 12, row3);
+#endif
+}
+
+// a[k], b[n * bn + k].
+static inline void nt_1x4_f32(float *acc, const float *a, const float *b, int bn, int count) {
+    const float *b0 = b, *b1 = b0 + bn, *b2 = b1 + bn, *b3 = b2 + bn;
+    quad_f32 row = load_quad_f32(acc);
+#if defined(__ARM_FP) && defined(__thumb2__)
+    int fours = count / 4;
+    count %= 4;
+    if (fours) {
+        __asm__ volatile(
+            "vldmia %[acc], {s0-s3}\n"
+            "1:\n"
+            "vldmia %[a]!, {s16-s19}\n"
+            "vldmia %[b0]!, {s4-s7}\n vldmia %[b1]!, {s8-s11}\n"
+            "vldmia %[b2]!, {s12-s15}\n vldmia %[b3]!, {s20-s23}\n" PRODUCT_1X4(
+                "s16", "s4", "s8", "s12", "s20") PRODUCT_1X4("s17", "s5", "s9", "s13", "s21")
+                PRODUCT_1X4("s18", "s6", "s10", "s14", "s22")
+                    PRODUCT_1X4("s19", "s7", "s11", "s15", "s23") "subs %[fours], #1\n"
+                                                                  "bne 1b\n"
+                                                                  "vstmia %[acc], {s0-s3}\n"
+            : [a] "+r"(a), [b0] "+r"(b0), [b1] "+r"(b1), [b2] "+r"(b2), [b3] "+r"(b3),
+              [fours] "+r"(fours)
+            : [acc] "r"(acc)
+            : TILE_REGISTERS);
+        row = load_quad_f32(acc);
+    }
+#endif
+    for (int k = 0; k < count; k++)
+        row = add_scaled_f32(row, a[k], (quad_f32){b0[k], b1[k], b2[k], b3[k]});
+    store_quad_f32(acc, row);
+}
+
+// a[k * ak], b[k * bk + n].
+static inline void n_1x4_f32(float *acc, const float *a, int ak, const float *b, int bk,
+                             int count) {
+#if defined(__ARM_FP) && defined(__thumb2__)
+    __asm__ volatile(
+        "vldmia %[acc], {s0-s3}\n"
+        "subs %[count], #2\n"
+        "blt 2f\n"
+        "1:\n"
+        "vldr s16, [%[a]]\n add %[a], %[a_step]\n"
+        "vldmia %[b], {s24-s27}\n add %[b], %[b_step]\n"
+        "vldr s17, [%[a]]\n add %[a], %[a_step]\n"
+        "vldmia %[b], {s28-s31}\n add %[b], %[b_step]\n" PRODUCT_1X4("s16", "s24", "s25", "s26",
+                                                                     "s27")
+            PRODUCT_1X4("s17", "s28", "s29", "s30", "s31") "subs %[count], #2\n"
+                                                           "bge 1b\n"
+                                                           "2:\n"
+                                                           "adds %[count], #1\n"
+                                                           "bne 3f\n"
+                                                           "vldr s16, [%[a]]\n"
+                                                           "vldmia %[b], {s24-s27}\n" PRODUCT_1X4(
+                                                               "s16", "s24", "s25", "s26",
+                                                               "s27") "3:\n"
+                                                                      "vstmia %[acc], {s0-s3}\n"
+        : [a] "+r"(a), [b] "+r"(b), [count] "+r"(count)
+        : [acc] "r"(acc), [a_step] "r"(4 * ak), [b_step] "r"(4 * bk)
+        : TILE_REGISTERS);
+#else
+    quad_f32 row = load_quad_f32(acc);
+    for (; count > 0; count--, a += ak, b += bk)
+        row = add_scaled_f32(row, *a, load_quad_f32(b));
+    store_quad_f32(acc, row);
+#endif
+}
+
+// The tiles at the edges of a result: up to 4 rows and 4 columns of acc.
+
+static inline void nt_tile_f32(float *acc, int rows, int columns, const float *a, int am,
+                               const float *b, int bn, int count) {
+    if (columns < 4) {
+        for (int m = 0; m < rows; m++)
+            for (int n = 0; n < columns; n++)
+                acc[4 * m + n] = dot_f32(acc[4 * m + n], a + m * am, 1, b + n * bn, 1, count);
+    } else if (rows < 4) {
+        for (int m = 0; m < rows; m++)
+            nt_1x4_f32(acc + 4 * m, a + m * am, b, bn, count);
+    } else {
+        nt_4x4_f32(acc, a, am, b, bn, count);
+    }
+}
+
+static inline void nn_tile_f32(float *acc, int rows, int columns, const float *a, int am,
+                               const float *b, int bk, int count) {
+    if (columns < 4) {
+        for (int m = 0; m < rows; m++)
+            for (int n = 0; n < columns; n++)
+                acc[4 * m + n] = dot_f32(acc[4 * m + n], a + m * am, 1, b + n, bk, count);
+    } else if (rows < 4) {
+        for (int m = 0; m < rows; m++)
+            n_1x4_f32(acc + 4 * m, a + m * am, 1, b, bk, count);
+    } else {
+        nn_4x4_f32(acc, a, am, b, bk, count);
+    }
+}
+
+static inline void tn_tile_f32(float *acc, int rows, int columns, const float *a, int ak,
+                               const float *b, int bk, int count) {
+    if (columns < 4) {
+        for (int m = 0; m < rows; m++)
+            for (int n = 0; n < columns; n++)
+                acc[4 * m + n] = dot_f32(acc[4 * m + n], a + m, ak, b + n, bk, count);
+    } else if (rows < 4) {
+        for (int m = 0; m < rows; m++)
+            n_1x4_f32(acc + 4 * m, a + m, ak, b, bk, count);
+    } else {
+        tn_4x4_f32(acc, a, ak, b, bk, count);
+    }
+}
+
+// Every row of a tile begins as the bias, or as zero where there is none.
+static inline void begin_tile_f32(float *acc, const float *bias, int columns) {
+    for (int n = 0; n < 4; n++) {
+        float start = bias && n < columns ? bias[n] : 0.0f;
+        acc[n] = acc[n + 4] = acc[n + 8] = acc[n + 12] = start;
+    }
+}
+
+static inline float clamp_f32(float x, float lo, float hi) {
+    return x < lo ? lo : x > hi ? hi : x; // keeps NaN
+}
+
+// y[m * ym + n] = the tile, clamped.
+static inline void end_tile_f32(float *y, int ym, const float *acc, int rows, int columns, float lo,
+                                float hi) {
+    for (int m = 0; m < rows; m++, y += ym, acc += 4)
+        for (int n = 0; n < columns; n++)
+            y[n] = clamp_f32(acc[n], lo, hi);
+}
