@@ -2,6 +2,9 @@
 
 #include "loops.h"
 
+// Of a row of a broadcast operation, each operand is a row too (step 1), one element (step 0), or,
+// rarely, neither.
+
 static void add_f32(float *y, const float *a, const float *b, int n) {
     for (int i = 0; i < n; i++)
         y[i] = a[i] + b[i];
@@ -9,15 +12,21 @@ static void add_f32(float *y, const float *a, const float *b, int n) {
 
 static void add_broadcast_f32(float *y, const float *a, const float *b, const int *axes) {
     const int *row = innermost(axes);
+    const int n = row[0], step_a = row[1], step_b = row[2];
     row_position at = {0};
     do {
         const float *p = a + at.a, *q = b + at.b;
-        if (row[1] == 1 && row[2] == 1)
-            add_f32(y, p, q, row[0]);
-        else
-            for (int i = 0; i < row[0]; i++)
-                y[i] = p[i * row[1]] + q[i * row[2]];
-        y += row[0];
+        if (step_a == 1 && step_b == 1) {
+            add_f32(y, p, q, n);
+        } else if (step_a == 1 && step_b == 0) {
+            const float same = *q;
+            for (int i = 0; i < n; i++)
+                y[i] = p[i] + same;
+        } else {
+            for (int i = 0; i < n; i++, p += step_a, q += step_b)
+                y[i] = *p + *q;
+        }
+        y += n;
     } while (next_row(&at, axes));
 }
 
@@ -28,15 +37,21 @@ static void sub_f32(float *y, const float *a, const float *b, int n) {
 
 static void sub_broadcast_f32(float *y, const float *a, const float *b, const int *axes) {
     const int *row = innermost(axes);
+    const int n = row[0], step_a = row[1], step_b = row[2];
     row_position at = {0};
     do {
         const float *p = a + at.a, *q = b + at.b;
-        if (row[1] == 1 && row[2] == 1)
-            sub_f32(y, p, q, row[0]);
-        else
-            for (int i = 0; i < row[0]; i++)
-                y[i] = p[i * row[1]] - q[i * row[2]];
-        y += row[0];
+        if (step_a == 1 && step_b == 1) {
+            sub_f32(y, p, q, n);
+        } else if (step_a == 1 && step_b == 0) {
+            const float same = *q;
+            for (int i = 0; i < n; i++)
+                y[i] = p[i] - same;
+        } else {
+            for (int i = 0; i < n; i++, p += step_a, q += step_b)
+                y[i] = *p - *q;
+        }
+        y += n;
     } while (next_row(&at, axes));
 }
 
@@ -47,15 +62,21 @@ static void mul_f32(float *y, const float *a, const float *b, int n) {
 
 static void mul_broadcast_f32(float *y, const float *a, const float *b, const int *axes) {
     const int *row = innermost(axes);
+    const int n = row[0], step_a = row[1], step_b = row[2];
     row_position at = {0};
     do {
         const float *p = a + at.a, *q = b + at.b;
-        if (row[1] == 1 && row[2] == 1)
-            mul_f32(y, p, q, row[0]);
-        else
-            for (int i = 0; i < row[0]; i++)
-                y[i] = p[i * row[1]] * q[i * row[2]];
-        y += row[0];
+        if (step_a == 1 && step_b == 1) {
+            mul_f32(y, p, q, n);
+        } else if (step_a == 1 && step_b == 0) {
+            const float same = *q;
+            for (int i = 0; i < n; i++)
+                y[i] = p[i] * same;
+        } else {
+            for (int i = 0; i < n; i++, p += step_a, q += step_b)
+                y[i] = *p * *q;
+        }
+        y += n;
     } while (next_row(&at, axes));
 }
 
@@ -66,15 +87,21 @@ static void div_f32(float *y, const float *a, const float *b, int n) {
 
 static void div_broadcast_f32(float *y, const float *a, const float *b, const int *axes) {
     const int *row = innermost(axes);
+    const int n = row[0], step_a = row[1], step_b = row[2];
     row_position at = {0};
     do {
         const float *p = a + at.a, *q = b + at.b;
-        if (row[1] == 1 && row[2] == 1)
-            div_f32(y, p, q, row[0]);
-        else
-            for (int i = 0; i < row[0]; i++)
-                y[i] = p[i * row[1]] / q[i * row[2]];
-        y += row[0];
+        if (step_a == 1 && step_b == 1) {
+            div_f32(y, p, q, n);
+        } else if (step_a == 1 && step_b == 0) {
+            const float same = *q;
+            for (int i = 0; i < n; i++)
+                y[i] = p[i] / same;
+        } else {
+            for (int i = 0; i < n; i++, p += step_a, q += step_b)
+                y[i] = *p / *q;
+        }
+        y += n;
     } while (next_row(&at, axes));
 }
 
@@ -82,33 +109,33 @@ static void div_broadcast_f32(float *y, const float *a, const float *b, const in
 
 static void add_broadcast_i32(int32_t *y, const int32_t *a, const int32_t *b, const int *axes) {
     const int *row = innermost(axes);
+    const int n = row[0], step_a = row[1], step_b = row[2];
     row_position at = {0};
     do {
         const int32_t *p = a + at.a, *q = b + at.b;
-        for (int i = 0; i < row[0]; i++)
-            y[i] = (int32_t)((uint32_t)p[i * row[1]] + (uint32_t)q[i * row[2]]);
-        y += row[0];
+        for (int i = 0; i < n; i++, p += step_a, q += step_b)
+            *y++ = (int32_t)((uint32_t)*p + (uint32_t)*q);
     } while (next_row(&at, axes));
 }
 
 static void sub_broadcast_i32(int32_t *y, const int32_t *a, const int32_t *b, const int *axes) {
     const int *row = innermost(axes);
+    const int n = row[0], step_a = row[1], step_b = row[2];
     row_position at = {0};
     do {
         const int32_t *p = a + at.a, *q = b + at.b;
-        for (int i = 0; i < row[0]; i++)
-            y[i] = (int32_t)((uint32_t)p[i * row[1]] - (uint32_t)q[i * row[2]]);
-        y += row[0];
+        for (int i = 0; i < n; i++, p += step_a, q += step_b)
+            *y++ = (int32_t)((uint32_t)*p - (uint32_t)*q);
     } while (next_row(&at, axes));
 }
 
 static void mul_broadcast_i32(int32_t *y, const int32_t *a, const int32_t *b, const int *axes) {
     const int *row = innermost(axes);
+    const int n = row[0], step_a = row[1], step_b = row[2];
     row_position at = {0};
     do {
         const int32_t *p = a + at.a, *q = b + at.b;
-        for (int i = 0; i < row[0]; i++)
-            y[i] = (int32_t)((uint32_t)p[i * row[1]] * (uint32_t)q[i * row[2]]);
-        y += row[0];
+        for (int i = 0; i < n; i++, p += step_a, q += step_b)
+            *y++ = (int32_t)((uint32_t)*p * (uint32_t)*q);
     } while (next_row(&at, axes));
 }

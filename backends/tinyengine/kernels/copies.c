@@ -21,46 +21,46 @@ static void copy_rows(void *y, const void *x, int rows, int bytes, int y_begin, 
 // y in its order, x from `begin` with the steps of operand a: for elements of 1, 2, 4 and 8 bytes.
 
 static void gather_1(void *y, const void *x, int begin, const int *axes) {
-    const int *row = innermost(axes);
-    const uint8_t *from = (const uint8_t *)x + begin;
+    const int n = innermost(axes)[0], step = innermost(axes)[1];
     uint8_t *to = y;
     row_position at = {0};
     do {
-        for (int i = 0; i < row[0]; i++)
-            *to++ = from[at.a + i * row[1]];
+        const uint8_t *from = (const uint8_t *)x + begin + at.a;
+        for (int i = 0; i < n; i++, from += step)
+            *to++ = *from;
     } while (next_row(&at, axes));
 }
 
 static void gather_2(void *y, const void *x, int begin, const int *axes) {
-    const int *row = innermost(axes);
-    const uint16_t *from = (const uint16_t *)x + begin;
+    const int n = innermost(axes)[0], step = innermost(axes)[1];
     uint16_t *to = y;
     row_position at = {0};
     do {
-        for (int i = 0; i < row[0]; i++)
-            *to++ = from[at.a + i * row[1]];
+        const uint16_t *from = (const uint16_t *)x + begin + at.a;
+        for (int i = 0; i < n; i++, from += step)
+            *to++ = *from;
     } while (next_row(&at, axes));
 }
 
 static void gather_4(void *y, const void *x, int begin, const int *axes) {
-    const int *row = innermost(axes);
-    const uint32_t *from = (const uint32_t *)x + begin;
+    const int n = innermost(axes)[0], step = innermost(axes)[1];
     uint32_t *to = y;
     row_position at = {0};
     do {
-        for (int i = 0; i < row[0]; i++)
-            *to++ = from[at.a + i * row[1]];
+        const uint32_t *from = (const uint32_t *)x + begin + at.a;
+        for (int i = 0; i < n; i++, from += step)
+            *to++ = *from;
     } while (next_row(&at, axes));
 }
 
 static void gather_8(void *y, const void *x, int begin, const int *axes) {
-    const int *row = innermost(axes);
-    const uint64_t *from = (const uint64_t *)x + begin;
+    const int n = innermost(axes)[0], step = innermost(axes)[1];
     uint64_t *to = y;
     row_position at = {0};
     do {
-        for (int i = 0; i < row[0]; i++)
-            *to++ = from[at.a + i * row[1]];
+        const uint64_t *from = (const uint64_t *)x + begin + at.a;
+        for (int i = 0; i < n; i++, from += step)
+            *to++ = *from;
     } while (next_row(&at, axes));
 }
 

@@ -6,7 +6,8 @@
 // The most loops that are left when neighbours are merged.
 #define MAX_LOOPS 8
 
-// Where a nest of loops is: the caller runs the innermost, next_row does all others.
+// Where a nest of loops is: the caller runs the innermost, next_row and
+// next_block all others.
 typedef struct {
     int index[MAX_LOOPS];
     int a, b; // elements from the start of the operands
@@ -17,9 +18,9 @@ static inline const int *innermost(const int *axes) {
     return axes + 1 + 3 * (axes[0] - 1);
 }
 
-// Goes to the next row; 0 after the last.
-static inline int next_row(row_position *at, const int *axes) {
-    for (int k = axes[0] - 2; k >= 0; k--) {
+// Goes on when the `done` innermost loops have been run; 0 at the end.
+static inline int next_block(row_position *at, const int *axes, int done) {
+    for (int k = axes[0] - 1 - done; k >= 0; k--) {
         const int *axis = axes + 1 + 3 * k;
         at->a += axis[1];
         at->b += axis[2];
@@ -30,4 +31,8 @@ static inline int next_row(row_position *at, const int *axes) {
         at->b -= axis[0] * axis[2];
     }
     return 0;
+}
+
+static inline int next_row(row_position *at, const int *axes) {
+    return next_block(at, axes, 1);
 }
