@@ -26,7 +26,7 @@ class PushSlices:
         pushed = False
         while pending:
             node = pending.pop()
-            made = _pushed(graph, context, node)
+            made = _pushed(graph, context, node) if node in graph.nodes else None
             if made is not None:
                 pushed = True
                 pending += made
