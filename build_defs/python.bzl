@@ -131,6 +131,12 @@ def pytest_tests(name, deps = [], size = "small", sizes = {}, shard_counts = {},
         visibility = ["//tests:__subpackages__", "//benchmarks:__subpackages__"],
         deps = deps,
     )
+    native.filegroup(
+        name = "all_files",
+        testonly = 1,
+        srcs = native.glob(["**/*.py"]),
+        visibility = ["//tests:__subpackages__"],
+    )
     tests = [src[:-len(".py")] for src in native.glob(["**/*_test.py"], allow_empty = True)]
     for table in [sizes, shard_counts, deps_of]:
         for test in table:

@@ -64,6 +64,7 @@ CODES = {
     "GL411": "a data set does not fit the program",
     "GL412": "a program that does not train was asked to",
     "GL413": "training diverged",
+    "GL420": "a new op cannot be written",
     "GL501": "a name is owned by two plugins",
     "GL502": "a plugin was made for another version of the plugin interface",
     "GL503": "a plugin cannot be loaded",

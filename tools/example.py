@@ -9,7 +9,7 @@ from rich.console import Console
 
 from gradlet.tools.compile import compile_source, finish
 from gradlet.tools.datasets import load_dataset
-from gradlet.tools.emulate import emulate
+from gradlet.tools.emulate import emulate, measured_memory
 from gradlet.tools.progress import bars
 from gradlet.tools.training import Schedule, accuracy, steps_of, train
 
@@ -35,7 +35,7 @@ def run_example(args: argparse.Namespace, console: Console) -> int:
             steps = steps_of(program, data.train, SCHEDULE)
             train(session, program, data.train, SCHEDULE, bar(f"training on {compiled.target.name}", steps))
             after = accuracy(session, program, data.test, bar("rotated digits after training", len(data.test)))
-        compiled.report["memory"] |= getattr(session, "memory", {})
+        compiled.report["memory"] |= measured_memory(session)
     finally:
         session.close()
     compiled.report["example"] = {"accuracy_before": before, "accuracy_after": after, "steps": steps}

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gradlet.build_defs import launcher
 from gradlet.ir.backend import Session
 from gradlet.ir.errors import CompileError
 from gradlet.ir.plugin import load
 from gradlet.tools.api import compile_module
+from gradlet.tools.new_op import write_op
 
 SOURCE = Path(__file__).parent
 NET = {"input": [4, 8], "layers": [16, "softplus", 3], "seed": 0}
@@ -109,9 +112,42 @@ def test_its_operator_is_imported_from_torch():
     np.testing.assert_allclose(out, module(sample).detach().numpy(), rtol=1e-5, atol=1e-6)
 
 
-def test_the_command_line_sees_it(net, site, tmp_path):
-    from gradlet.build_defs import launcher
+def test_the_suites_of_all_ops_run_over_its_op(site):
+    """The examples of an op are its tests: gradients, backends, round trips."""
+    done = run_suites(site)
+    assert done.returncode == 0, done.stdout
+    passed = int(re.search(r"(\d+) passed", done.stdout)[1])
+    assert passed >= 15, done.stdout
 
+
+def test_a_new_op_is_written_with_its_tests_passing(tmp_path):
+    package = tmp_path / "my_ops"
+    write_op("brand_new", package, in_plugin=True)
+    record = """from gradlet.ir.plugin import Plugin
+
+PLUGIN = Plugin(
+    name="mine",
+    ops=("my_ops.brand_new:OPS",),
+    kernels={"tinyengine": ("my_ops.brand_new_c:KERNELS",), "tvm": ("my_ops.brand_new_tvm:KERNELS",)},
+)
+"""
+    (package / "__init__.py").write_text(record)
+    done = run_suites(tmp_path, "brand_new", GRADLET_TEST_PLUGINS="my_ops:PLUGIN")
+    assert done.returncode == 0, done.stdout
+    assert int(re.search(r"(\d+) passed", done.stdout)[1]) >= 8, done.stdout
+
+
+def run_suites(site: Path, name: str = "softplus", **more: str) -> subprocess.CompletedProcess[str]:
+    """tests/ops in a process of its own, in which what lies in `site` is installed."""
+    root = Path(launcher.__file__).parents[1]
+    path = os.pathsep.join([str(site), *filter(os.path.isdir, sys.path)])
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("TEST_", "TESTBRIDGE_", "XML_", "PYTEST_"))}
+    command = [sys.executable, "-m", "pytest", "tests/ops", "-q", "-k", name, "-p", "no:cacheprovider"]
+    environment = clean | {"PYTHONPATH": path} | more
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+
+
+def test_the_command_line_sees_it(net, site, tmp_path):
     root = str(Path(launcher.__file__).parents[1])
     start = "import runpy, sys; runpy.run_path(sys.argv[1])['enter'](sys.argv[2]); del sys.argv[1:3];"
     start += "from gradlet.tools.cli import console; console()"
