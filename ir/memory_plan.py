@@ -97,11 +97,17 @@ def _home(node: Node, k: int, value: Value, ops: OpSet, dying: set[Value], home:
     if value.overwrites is not None:
         return home.get(value.overwrites, value)
     taken = {home.get(v) for v in node.outputs[:k]}
-    for index in ops[node.op].may_overwrite.get(k, ()):
-        source = node.inputs[index]
+    for source in replaceable(node, k, ops):
         if source in dying and source.type.bytes >= value.type.bytes and home[source] not in taken:
             return home[source]
     return value
+
+
+def replaceable(node: Node, k: int, ops: OpSet) -> list[Value]:
+    """The operands whose storage output `k` may take when they die: allowed at every place where they are read."""
+    allowed = ops[node.op].may_overwrite.get(k, ())
+    refused = {v for i, v in enumerate(node.inputs) if i not in allowed}
+    return [node.inputs[i] for i in allowed if node.inputs[i] not in refused]
 
 
 def lower_bound(slots: Iterable[Slot], alignment: int = 1) -> int:
@@ -121,34 +127,67 @@ def lower_bound(slots: Iterable[Slot], alignment: int = 1) -> int:
 def check(graph: Graph, ops: OpSet, plan: MemoryPlan) -> None:
     """Raises AssertionError unless every value has its bytes for as long as it is needed.
 
-    Replays the schedule on a map of the arena, byte ranges to values; shares no code with what makes plans.
+    Replays the schedule on a map of the arena, values to byte ranges; shares no code with what makes plans.
     """
+    _check_claims(plan)
     offsets = plan.offsets()
     states = {state.value for state in graph.states}
-    holds: dict[Value, tuple[int, int]] = {}
+    holds: dict[Value, _Range] = {}
     for value in graph.inputs:
         _occupy(holds, value, offsets, plan)
-    for node in graph.nodes:
+    for step, node in enumerate(graph.nodes):
         for value in node.inputs:
             assert storage(value) in states or value in holds, f"{value} is lost before `{node}` reads it"
-        allowed = {
-            v: {node.inputs[i] for i in ops[node.op].may_overwrite.get(k, ())} for k, v in enumerate(node.outputs)
-        }
-        fresh: dict[Value, tuple[int, int]] = {}
-        for value in node.outputs:
-            if storage(value) in states:
-                continue
-            _occupy(fresh, value, offsets, plan)
-            for other in node.inputs:
-                legal = value.overwrites is other or (other in allowed[value] and offsets.get(other) == offsets[value])
-                overlap = other in holds and _overlap(holds[other], fresh[value])
-                assert legal or not overlap, f"`{node}` writes {value} over its operand {other}"
+        fresh: dict[Value, _Range] = {}
+        for k, value in enumerate(node.outputs):
+            if storage(value) not in states:
+                _occupy(fresh, value, offsets, plan)
+                _check_operands(node, k, holds, fresh[value], ops)
+        _check_scratch(node, step, plan, [*holds.items(), *fresh.items()])
         holds = {v: r for v, r in holds.items() if not any(_overlap(r, f) for f in fresh.values())} | fresh
     for value in graph.outputs:
         assert storage(value) in states or value in holds, f"output {value} is lost before the end"
 
 
-def _occupy(holds: dict[Value, tuple[int, int]], value: Value, offsets: Mapping[Value, int], plan: MemoryPlan) -> None:
+_Range = tuple[int, int]
+
+
+def _check_claims(plan: MemoryPlan) -> None:
+    """What the plan says about itself."""
+    placed = Counter(v for slot in plan.slots for v in slot.values)
+    twice = [v for v, count in placed.items() if count > 1]
+    assert not twice, f"{twice[0]} has two places"
+    assert plan.lower_bound <= plan.arena_bytes, f"{plan.arena_bytes} bytes are below the bound of {plan.lower_bound}"
+
+
+def _check_operands(node: Node, k: int, holds: Mapping[Value, _Range], written: _Range, ops: OpSet) -> None:
+    """Output `k` may lie over an operand only as its op promises: from the same byte on."""
+    value, indices = node.outputs[k], ops[node.op].may_overwrite.get(k, ())
+    for index, other in enumerate(node.inputs):
+        if other not in holds or not _overlap(holds[other], written):
+            continue
+        legal = value.overwrites is other or index in indices
+        assert legal, f"`{node}` writes {value} over its operand {other}"
+        assert holds[other][0] == written[0], f"`{node}` writes {value} over a part of its operand {other}"
+    if value.overwrites in holds:
+        assert holds[value.overwrites] == written, f"{value} does not lie where {value.overwrites} does"
+
+
+def _check_scratch(node: Node, step: int, plan: MemoryPlan, alive: Sequence[tuple[Value, _Range]]) -> None:
+    """Working memory is there while its node runs, and nobody else's."""
+    size = node.choice.scratch_bytes if node.choice else 0
+    if not size:
+        return
+    slots = [s for s in plan.slots if not s.values and s.first <= step <= s.last and s.size >= size]
+    assert slots, f"`{node}` has no place for {size} bytes of working memory"
+    for slot in slots:
+        assert slot.offset % plan.alignment == 0, f"the working memory of `{node}` is not aligned"
+        assert 0 <= slot.offset and slot.end <= plan.arena_bytes, f"the working memory of `{node}` is outside"
+        for value, taken in alive:
+            assert not _overlap(taken, (slot.offset, slot.end)), f"{value} lies in the working memory of `{node}`"
+
+
+def _occupy(holds: dict[Value, _Range], value: Value, offsets: Mapping[Value, int], plan: MemoryPlan) -> None:
     assert value in offsets, f"{value} has no place"
     begin, end = offsets[value], offsets[value] + value.type.bytes
     assert begin % plan.alignment == 0, f"{value} is not aligned"
@@ -158,7 +197,7 @@ def _occupy(holds: dict[Value, tuple[int, int]], value: Value, offsets: Mapping[
     holds[value] = (begin, end)
 
 
-def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:
+def _overlap(a: _Range, b: _Range) -> bool:
     return a[0] < b[1] and b[0] < a[1] and a[0] < a[1] and b[0] < b[1]
 
 

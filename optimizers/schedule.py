@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gradlet.ir.graph import Graph, Node, Phase, Value, storage
+from gradlet.ir.memory_plan import replaceable
 from gradlet.ir.op_def import OpSet
 
 WIDTH = 24  # partial orders that the search keeps
@@ -125,8 +126,9 @@ class Scheduler:
         """Bytes of outputs that go where a dying operand lies."""
         reused, left = 0, set(dying)
         for k, value in enumerate(node.outputs):
-            operands = [node.inputs[i] for i in self.ops[node.op].may_overwrite.get(k, ())]
-            home = next((v for v in operands if v in left and self.size[v] >= self.size[value] > 0), None)
+            home = next(
+                (v for v in replaceable(node, k, self.ops) if v in left and self.size[v] >= self.size[value] > 0), None
+            )
             if home is not None:
                 left.discard(home)
                 reused += self.size[value]
