@@ -20,10 +20,11 @@ from gradlet.ir.program import Program
 from gradlet.ir.target import Target
 from gradlet.optimizers.compilation import optimize
 from gradlet.tools.checks import numeric_check
-from gradlet.tools.paths import parse_bytes, user_source
+from gradlet.tools.paths import parse_bytes, user_path, user_source
 from gradlet.tools.report import make_report
 
 PROGRAM_SUFFIXES = (".gradlet", files.TEXT_SUFFIX)
+SCHEME_SUFFIXES = (".yaml", ".yml", ".textproto")
 
 
 @dataclass(frozen=True)
@@ -167,8 +168,8 @@ def _optimize(program: Program, options: Options, context: Context, progress: Ca
     head = "replace_head," if options.classes is not None else ""
     pass_options = {
         "replace_head": {"classes": str(options.classes), "seed": str(options.seed)},
-        "sparse_update": {"scheme": options.scheme},
-        "differentiate": {"loss": options.loss, "update": _update(options.update)},
+        "sparse_update": {"scheme": _scheme(options.scheme)},
+        "differentiate": {"loss": options.loss, "update": _one_call(options.update)},
     }
     optimize(
         program,
@@ -183,8 +184,16 @@ def _optimize(program: Program, options: Options, context: Context, progress: Ca
     )
 
 
-def _update(text: str) -> Call:
+def _scheme(text: str) -> Call:
+    """`last_4{ratio=0.5}`, or the path of a file, which is the user's."""
+    name, brace, options = text.partition("{")
+    if Path(name).suffix in SCHEME_SUFFIXES:
+        return Call(str(user_path(name)), _one_call(f"file{brace}{options}").options)
+    return _one_call(text)
+
+
+def _one_call(text: str) -> Call:
     calls = parse_calls(text)
     if len(calls) != 1:
-        raise CompileError("GL403", f"`{text}` is not one update rule", hint="write e.g. momentum{momentum=0.9}")
+        raise CompileError("GL403", f"`{text}` is not one name with options", hint="write e.g. momentum{momentum=0.9}")
     return calls[0]

@@ -11,7 +11,6 @@ sample input), or a program that gradlet wrote. Errors name the place in the mod
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from rich.console import Console
 
@@ -78,7 +77,7 @@ def options_of(args: argparse.Namespace) -> Options:
         target=args.target,
         backend=args.backend,
         frontend=args.frontend,
-        scheme=str(user_path(args.scheme)) if Path(args.scheme).suffix else args.scheme,
+        scheme=args.scheme,
         loss=args.loss,
         update=args.update,
         classes=args.classes,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,11 @@ from gradlet.ir.program import Program
 from gradlet.tools.datasets import Split, batches, fit
 
 Progress = Callable[[int], None]
+Feed = Mapping[str, np.ndarray]
+# Inputs that a loss adds: all others are the model's.
+TARGETS = ("label", "target")
+# Calls between two signs of progress.
+CHUNK = 32
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class History:
 
 
 def input_name(graph: Graph) -> str:
-    return next(v.name for v in graph.inputs if v.type.shape and v.name not in ("label", "target"))
+    return next(v.name for v in graph.inputs if v.type.shape and v.name not in TARGETS)
 
 
 def batch_size(graph: Graph) -> int:
@@ -56,13 +62,12 @@ def predict(session: Session, program: Program, inputs: np.ndarray, progress: Pr
     """The first prediction for every sample, in the IR's layout."""
     graph = program.infer or program.graph
     size, name, rows = batch_size(graph), input_name(graph), []
-    for start in range(0, len(inputs), size):
-        batch = inputs[start : start + size]
-        filled = np.concatenate([batch, np.repeat(batch[-1:], size - len(batch), axis=0)])
-        outputs = session.infer({name: filled})
-        rows.append(outputs[graph.outputs[0].name][: len(batch)])
-        progress(len(batch))
-    return np.concatenate(rows)
+    padded = np.concatenate([inputs, np.repeat(inputs[-1:], -len(inputs) % size, axis=0)])
+    feeds = [{name: padded[start : start + size]} for start in range(0, len(padded), size)]
+    for chunk in _chunks(feeds):
+        rows += [outputs[graph.outputs[0].name] for outputs in _infer_all(session, chunk)]
+        progress(min(len(chunk) * size, len(inputs)))
+    return np.concatenate(rows)[: len(inputs)]
 
 
 def accuracy(session: Session, program: Program, split: Split, progress: Progress = lambda n: None) -> float:
@@ -79,7 +84,7 @@ def steps_of(program: Program, split: Split, schedule: Schedule) -> int:
 def train(
     session: Session, program: Program, split: Split, schedule: Schedule, progress: Progress = lambda n: None
 ) -> History:
-    """Trains for so many epochs; every sample once an epoch, in an order that the seed decides.
+    """Trains for so many epochs.
 
     Raises:
         CompileError: GL412 if the program does not train, GL413 if the loss is no longer finite.
@@ -88,18 +93,41 @@ def train(
         hint = "compile it with a scheme"
         raise CompileError("GL412", f"{program.name} is an inference: it does not train", hint=hint)
     fitted, steps, history = fit(split, program.graph), steps_of(program, split, schedule), History()
-    target = next(v.name for v in program.graph.inputs if v.name in ("label", "target"))
-    loss, name = program.graph.outputs[0].name, input_name(program.graph)
-    rng = np.random.default_rng(schedule.seed)
-    while len(history.losses) < steps:
-        for chosen in batches(len(fitted), batch_size(program.graph), rng):
-            lr = np.float32(schedule.rate(len(history.losses), steps))
-            feed = {name: fitted.inputs[chosen], target: fitted.targets[chosen], "lr": np.asarray(lr)}
-            history.losses.append(float(session.train_step(feed)[loss]))
-            if not np.isfinite(history.losses[-1]):
-                what = f"the loss is {history.losses[-1]} after {len(history.losses)} steps"
-                raise CompileError("GL413", what, hint=f"choose a lower learning rate than {schedule.lr}")
-            progress(1)
-            if len(history.losses) == steps:
-                break
+    loss = program.graph.outputs[0].name
+    for chunk in _chunks(list(_feeds(program.graph, fitted, schedule, steps))):
+        history.losses += [float(outputs[loss]) for outputs in _train_all(session, chunk)]
+        if not np.all(np.isfinite(history.losses)):
+            what = f"the loss is no longer finite after {len(history.losses)} steps"
+            raise CompileError("GL413", what, hint=f"choose a lower learning rate than {schedule.lr}")
+        progress(len(chunk))
     return history
+
+
+def _feeds(graph: Graph, split: Split, schedule: Schedule, steps: int) -> Iterator[Feed]:
+    """The inputs of every step: each sample once an epoch, in an order that the seed decides."""
+    target = next(v.name for v in graph.inputs if v.name in TARGETS)
+    rng = np.random.default_rng(schedule.seed)
+    epochs = itertools.chain.from_iterable(batches(len(split), batch_size(graph), rng) for _ in itertools.count())
+    for step, chosen in enumerate(itertools.islice(epochs, steps)):
+        lr = np.asarray(schedule.rate(step, steps), np.float32)
+        yield {input_name(graph): split.inputs[chosen], target: split.targets[chosen], "lr": lr}
+
+
+def _chunks(feeds: Sequence[Feed]) -> Iterator[Sequence[Feed]]:
+    return (feeds[start : start + CHUNK] for start in range(0, len(feeds), CHUNK))
+
+
+def _infer_all(session: Session, feeds: Sequence[Feed]) -> list[dict[str, np.ndarray]]:
+    many = getattr(session, "infer_many", None)
+    return _many(many, feeds) if many else [session.infer(feed) for feed in feeds]
+
+
+def _train_all(session: Session, feeds: Sequence[Feed]) -> list[dict[str, np.ndarray]]:
+    many = getattr(session, "train_steps", None)
+    return _many(many, feeds) if many else [session.train_step(feed) for feed in feeds]
+
+
+def _many(call: Callable[[Feed], dict[str, np.ndarray]], feeds: Sequence[Feed]) -> list[dict[str, np.ndarray]]:
+    """One request for many calls, where a session has it: a device in another process is far away."""
+    results = call({name: np.stack([feed[name] for feed in feeds]) for name in feeds[0]})
+    return [{name: array[k] for name, array in results.items()} for k in range(len(feeds))]
