@@ -169,7 +169,7 @@ def _check_operands(node: Node, k: int, holds: Mapping[Value, _Range], written: 
         legal = value.overwrites is other or index in indices
         assert legal, f"`{node}` writes {value} over its operand {other}"
         assert holds[other][0] == written[0], f"`{node}` writes {value} over a part of its operand {other}"
-    if value.overwrites in holds:
+    if value.overwrites is not None and value.overwrites in holds:
         assert holds[value.overwrites] == written, f"{value} does not lie where {value.overwrites} does"
 
 

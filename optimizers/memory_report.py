@@ -71,3 +71,15 @@ def print_alive(rows: list[Alive], limit: int = 12) -> str:
     table = [("bytes", "value", "place", "why"), *shown]
     widths = [max(len(row[k]) for row in table) for k in range(3)]
     return "\n".join(f"{b:>{widths[0]}}  {n:<{widths[1]}}  {p:<{widths[2]}}  {w}".rstrip() for b, n, p, w in table)
+
+
+def print_plan(plan: MemoryPlan) -> str:
+    """The arena as text: its size, and every slot by offset."""
+    head = f"arena {plan.arena_bytes} bytes, lower bound {plan.lower_bound} ({plan.algorithm})"
+    rows = sorted(plan.slots, key=lambda s: (s.offset, s.first))
+    lines = [f"  [{s.offset}, {s.end}) nodes {s.first} to {s.last}: {_contents(s)}" for s in rows]
+    return "\n".join([head, *lines])
+
+
+def _contents(slot: Slot) -> str:
+    return ", ".join(map(str, slot.values)) or "working memory"

@@ -11,6 +11,7 @@ from gradlet.ir.graph import Graph, Node, Role, Value
 from gradlet.ir.op_def import Emit, OpSet
 from gradlet.ir.program import Program
 from gradlet.ir.tensor_type import f32, i32
+from gradlet.optimizers.layers import find_layers
 
 UPDATES = (
     "sgd",
@@ -85,7 +86,8 @@ def draw(seed: int, ops: OpSet) -> Case:
     prediction, loss = model.finish(x)
     graph.outputs = [prediction, *([x] if rng.random() < 0.2 and x is not prediction else [])]
     graph.renumber()
-    scheme = SCHEMES[int(rng.integers(len(SCHEMES)))] if loss != "output" else "full"
+    schemes = SCHEMES if loss != "output" and find_layers(graph)[0] else SCHEMES[:2]
+    scheme = schemes[int(rng.integers(len(schemes)))]
     update = UPDATES[int(rng.integers(len(UPDATES)))]
     options = {
         # Folded, gamma and beta would learn in another way.
@@ -112,7 +114,7 @@ class _Model:
         return choices[self.integer(0, len(choices) - 1)]
 
     def state(self, name: str, *shape: int, around: float = 0.0, spread: float = 0.0) -> Value:
-        """A parameter; weights have He initialisation unless told otherwise."""
+        """A parameter, which learns more often than not; weights have He initialisation unless told otherwise."""
         fan_in = int(np.prod(shape[1:])) if len(shape) == 4 or len(shape) == 2 else int(np.prod(shape[:2]))
         deviation = spread or np.sqrt(2 / max(1, fan_in))
         init = (around + deviation * self.rng.normal(size=shape)).astype(np.float32)
@@ -149,6 +151,7 @@ class _Model:
             x = self.tamed(flat(self, x))
         kind = self.pick("softmax_cross_entropy", "softmax_cross_entropy", "mse", "output")
         y = dense(self, x, self.classes)
+        self.emit.graph.states[-1].trainable = True
         if kind == "output":
             y = self.emit("tanh", y)
             return self.emit("mean", self.emit("mul", y, y), axis=tuple(range(len(y.type.shape)))), kind

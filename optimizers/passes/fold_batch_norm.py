@@ -16,10 +16,10 @@ from gradlet.optimizers.linear_ops import LINEAR, bias_of, only_user, weight_of
 class FoldBatchNorm:
     """Rewrites conv2d, depthwise_conv2d or dense, then batch_norm, as one op with a bias.
 
-    Gamma and beta then learn no longer by themselves: the weights and the bias do.
+    Gamma and beta then learn no longer by themselves: the weights and the bias do, which are scaled by gamma.
 
     Attributes:
-        frozen_only: Leave those alone whose gamma or beta learns: training then follows the model exactly.
+        frozen_only: Leave those alone of which anything learns: training then follows the model exactly.
     """
 
     name: ClassVar[str] = "fold_batch_norm"
@@ -29,7 +29,7 @@ class FoldBatchNorm:
         count = len(graph.nodes)
         for norm in [n for n in graph.nodes if n.op == "batch_norm"]:
             found = _pattern(graph, norm)
-            if found and not (self.frozen_only and any(s.trainable for s in found.norm_states)):
+            if found and not (self.frozen_only and found.learns):
                 _fold(graph, found)
         changed = len(graph.nodes) != count
         if changed:
@@ -47,6 +47,10 @@ class _Pattern:
     weight: State
     bias: State | None
     norm_states: tuple[State, State, State, State]
+
+    @property
+    def learns(self) -> bool:
+        return any(s.trainable for s in (self.weight, self.bias, *self.norm_states) if s)
 
 
 def _pattern(graph: Graph, norm: Node) -> _Pattern | None:
