@@ -41,10 +41,10 @@ def emit(program: Program, target: Target, toolbox: Toolbox) -> Artifact:
     module = tvm.IRModule({f.attrs["global_symbol"]: f for f in functions})
     schedule = {
         "arena_bytes": max(plan.arena_bytes for plan in plans),
-        "graphs": {
-            graph.name: [_described(call, names, at) for call in list_]
+        "graphs": [
+            {"name": graph.name, "calls": [_described(call, names, at) for call in list_]}
             for graph, list_, at in zip(program.graphs, lists, placed, strict=True)
-        },
+        ],
     }
     return Artifact(
         {
