@@ -138,14 +138,14 @@ class Source:
         ir = user.reshape(self.view).transpose(self.permutation).reshape(shape)
         for axis, order in self.orders:
             ir = ir.take(order, axis)
-        return np.ascontiguousarray(ir)
+        return np.ascontiguousarray(ir).reshape(shape)  # numpy gives a scalar an axis
 
     def to_user(self, ir: np.ndarray) -> np.ndarray:
         for axis, order in reversed(self.orders):
             ir = ir.take(np.argsort(order), axis)
         permuted = tuple(self.view[axis] for axis in self.permutation)
         back = np.argsort(self.permutation)
-        return np.ascontiguousarray(ir.reshape(permuted).transpose(back).reshape(self.shape))
+        return np.ascontiguousarray(ir.reshape(permuted).transpose(back)).reshape(self.shape)
 
 
 @dataclass(eq=False, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +15,9 @@ from gradlet.frontends.pytorch.tensor import (
     groups,
     inverse,
     natural,
-    reshaped_order,
+    nearest_order,
+    source_axes,
+    stored_axes,
 )
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph, Node, Role, Source, Value
@@ -49,14 +50,10 @@ class Builder:
     # --- Nodes.
 
     def __call__(self, op: str, *inputs: Value, **attrs: Any) -> Value:
-        return self.node(op, *inputs, **attrs).outputs[0]
+        return self.emit(op, *inputs, **attrs)
 
     def node(self, op: str, *inputs: Value, **attrs: Any) -> Node:
-        node = self.emit.node(op, *inputs, **attrs)
-        written = {value.overwrites: value for value in node.outputs if value.overwrites}
-        for name, (value, source) in self._placed.items():
-            self._placed[name] = (written.get(value, value), source)
-        return node
+        return self.emit.node(op, *inputs, **attrs)
 
     def once(self, op: str, *inputs: Value, **attrs: Any) -> Node:
         """A node that only moves elements or makes constants: the same one when asked a second time."""
@@ -110,19 +107,14 @@ class Builder:
         return self.reshape(value, tuple(source.view[axis] for axis in source.permutation))
 
     def _new_state(self, p: Parameter, source: Source, shape: Shape) -> tuple[Value, Source]:
-        name = self._free(p.name)
+        name = self.graph.free_name(p.name)
         type_ = TensorType(dtype_of(p.array), shape)
         init = source.to_ir(p.array, shape)
         return self.graph.add_state(name, init, type_, p.role, trainable=p.trainable, source=source), source
 
-    def _free(self, name: str) -> str:
-        taken = {value.name for value in (*self.graph.inputs, *(s.value for s in self.graph.states))}
-        numbered = (f"{name}.{k}" for k in itertools.count(1))
-        return next(n for n in itertools.chain([name], numbered) if n not in taken)
-
     def constant(self, name: str, array: np.ndarray, role: Role = Role.PARAMETER) -> Value:
         """A state that the user's model does not have, named after the place of the operator."""
-        name = self._free(f"{self.emit.loc}.{name}")
+        name = self.graph.free_name(f"{self.emit.loc}.{name}")
         return self.graph.add_state(name, array, TensorType(dtype_of(array), array.shape), role)
 
     def next_seed(self) -> int:
@@ -147,15 +139,16 @@ class Builder:
     def settled(self, x: Operand) -> Tensor:
         """x without a pending reshape."""
         x = self.tensor(x)
-        if not x.is_pending:
-            return x
-        plain = self.reshape(self.transpose(x.value, inverse(x.order)), x.shape)
-        return Tensor(plain, natural(len(x.shape)), x.shape)
+        return self.laid(self.lay(x, order := nearest_order(x, x.shape)), order) if x.is_pending else x
 
     def lay(self, x: Operand, order: Sequence[int]) -> Value:
         """The elements of x, its axes in this order."""
         if isinstance(x, Parameter):
             return self.place(x, order)
+        if x.is_pending and (axes := source_axes(x, order)) is not None:
+            ones = [axis for axis in x.order if x.base[axis] == 1]
+            moved = self.transpose(x.value, [x.order.index(axis) for axis in (*ones, *axes)])
+            return self.reshape(moved, tuple(x.shape[axis] for axis in order))
         x = self.settled(x)
         return self.transpose(x.value, [x.order.index(axis) for axis in order])
 
@@ -183,10 +176,11 @@ class Builder:
         x = self.tensor(x)
         if shape == x.shape:
             return x
-        order = reshaped_order(x, shape)
-        if order is None:
-            return Tensor(x.value, x.order, shape)
-        return Tensor(self.reshape(x.value, tuple(shape[axis] for axis in order)), order, shape)
+        reshaped = Tensor(x.value, x.order, shape)
+        order = nearest_order(x, shape)
+        if source_axes(reshaped, order) != stored_axes(x):
+            return reshaped
+        return self.laid(self.reshape(x.value, tuple(shape[axis] for axis in order)), order)
 
     def features(self, x: Operand) -> tuple[Value, Shape, tuple[int, ...]]:
         """(value, view, permutation): x with its last axis last, in the order that a reshape has left pending there.
@@ -199,7 +193,7 @@ class Builder:
 
     def _pending_features(self, x: Tensor) -> tuple[Value, Shape, tuple[int, ...]] | None:
         *leading, (left, right) = groups(x.base, x.shape)
-        stored = [axis for axis in x.order if x.base[axis] != 1]
+        stored = stored_axes(x)
         in_front = [axis for group, _ in leading for axis in group]
         if right != [len(x.shape) - 1] or stored[: len(in_front)] != in_front:
             return None

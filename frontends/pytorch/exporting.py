@@ -35,15 +35,20 @@ def export(module: torch.nn.Module, sample: Sample, batch: int | None = None) ->
 def decomposed(exported: ExportedProgram) -> ExportedProgram:
     """Without in-place operators; convolutions, linear layers, pooling and activations stay whole."""
     with quietly():
-        return exported.run_decompositions({})
+        try:
+            return exported.run_decompositions({})
+        except Exception as error:
+            what = f"torch.export cannot rewrite the module without in-place operators: {first_line(error)}"
+            hint = "look for modules that are registered under two names, and for buffers that forward changes"
+            raise CompileError("GL106", what, user_frame(error), hint) from error
 
 
 def _arguments(sample: Sample) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if isinstance(sample, Mapping):
         return (), {name: _tensor(value) for name, value in sample.items()}
-    samples = sample if isinstance(sample, (tuple, list)) else (sample,)
-    if not samples:
-        raise CompileError("GL112", "the sample input is empty", hint="give one tensor for each argument of forward")
+    samples = tuple(sample) if isinstance(sample, (tuple, list)) else (sample,)
+    if samples in ((), (None,)):
+        raise CompileError("GL112", "there is no sample input", hint="give one tensor for each argument of forward")
     return tuple(_tensor(value) for value in samples), {}
 
 

@@ -80,19 +80,33 @@ def groups(before: Shape, after: Shape) -> Iterator[tuple[list[int], list[int]]]
         yield left, right
 
 
-def reshaped_order(tensor: Tensor, shape: Shape) -> tuple[int, ...] | None:
-    """The order of `shape` if its elements may stay where they are; None if they must move."""
-    base = tensor.base
-    stored = [axis for axis in tensor.order if base[axis] != 1]
-    order: list[int] = []
-    heads = {left[0]: (left, right) for left, right in groups(base, shape)}
-    while stored:
-        left, right = heads.get(stored[0], ([], []))
-        if not left or stored[: len(left)] != left:
+def stored_axes(tensor: Tensor) -> list[int]:
+    """The axes of `base` in the order of the value; axes of size 1 left out."""
+    return [axis for axis in tensor.order if tensor.base[axis] != 1]
+
+
+def nearest_order(tensor: Tensor, shape: Shape) -> tuple[int, ...]:
+    """The order of `shape` that moves the fewest elements: what is first in the value stays first."""
+    before = stored_axes(tensor)
+    runs = sorted(groups(tensor.base, shape), key=lambda run: min(map(before.index, run[0])))
+    return with_ones([axis for _, right in runs for axis in right], shape)
+
+
+def source_axes(tensor: Tensor, order: Sequence[int]) -> list[int] | None:
+    """The axes of `base` in the order that a reshape to `tensor.shape`, its axes in `order`, has to find.
+
+    None if no reshape can do it: axes that are made together must stay together.
+    """
+    wide = [axis for axis in order if tensor.shape[axis] != 1]
+    made = {right[0]: (left, right) for left, right in groups(tensor.base, tensor.shape)}
+    axes: list[int] = []
+    while wide:
+        left, right = made.get(wide[0], ([], []))
+        if not right or wide[: len(right)] != right:
             return None
-        order += right
-        stored = stored[len(left) :]
-    return with_ones(order, shape)
+        axes += left
+        wide = wide[len(right) :]
+    return axes
 
 
 def with_ones(order: list[int], shape: Shape) -> tuple[int, ...]:

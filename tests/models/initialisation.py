@@ -14,8 +14,9 @@ def he(module: nn.Module, seed: int = 0) -> nn.Module:
             if layer.bias is not None:
                 _normal(layer.bias, generator, std=0.1)
         elif isinstance(layer, nn.BatchNorm2d):
-            _normal(layer.weight, generator, mean=1.0, std=0.1)
-            _normal(layer.bias, generator, std=0.1)
+            if layer.affine:
+                _normal(layer.weight, generator, mean=1.0, std=0.1)
+                _normal(layer.bias, generator, std=0.1)
             _normal(layer.running_mean, generator, std=0.1)
             layer.running_var.uniform_(0.5, 1.5, generator=generator)
     return module

@@ -78,6 +78,7 @@ CONVERTERS = {
     "aten.leaky_relu.default": leaky_relu,
     "aten.prelu.default": prelu,
     "aten.elu.default": elu,
+    "aten.selu.default": lambda b, x: elu(b, x, alpha=1.6732632423543772, scale=1.0507009873554805),
     "aten.glu.default": glu,
     "aten.softmax.int": softmax("softmax"),
     "aten._softmax.default": softmax("softmax"),

@@ -10,6 +10,8 @@ from gradlet.ir.graph import Value
 
 def linear(b: Builder, x: Operand, weight: Operand, bias: Operand | None = None) -> Tensor:
     """The weight takes over a pending reshape of x: its columns are permuted once, at compile time."""
+    if len(x.shape) == 1:
+        return _without(b, linear(b, b.view(x, (1, *x.shape)), weight, bias), 0)
     value, view, permutation = b.features(x)
     out = weight.shape[0]
     columns = [1 + axis for axis in permutation]

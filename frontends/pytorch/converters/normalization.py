@@ -6,9 +6,10 @@ import numpy as np
 
 from gradlet.frontends.pytorch.builder import Builder, Operand, UnsupportedError
 from gradlet.frontends.pytorch.tensor import Parameter, Tensor
-from gradlet.ir.graph import Role, Value
+from gradlet.ir.graph import Role, Value, storage
 
-Result = tuple[Tensor, None, None, None, None]  # the others hold statistics that only PyTorch's own backward reads
+# The normalised tensor, what only PyTorch's own backward reads, and the running statistics that are written.
+Result = tuple[Tensor, None, None, Tensor | None, Tensor | None]
 
 
 def inference(
@@ -40,18 +41,26 @@ def training(
         return inference(b, x, weight, bias, mean, var, momentum, eps)
     operands = _operands(b, x, weight, bias, mean, var)
     node = b.node("batch_norm_train", b.channels_last(x), *operands, eps=eps, momentum=momentum)
-    return b.from_channels_last(node.outputs[0]), None, None, None, None
+    y, _, _, *written = node.outputs
+    return b.from_channels_last(y), None, None, *(b.laid(value, (0,)) for value in written)
 
 
 def _operands(
     b: Builder, x: Operand, weight: Operand | None, bias: Operand | None, mean: Operand, var: Operand
 ) -> list[Value]:
-    if not (isinstance(mean, Parameter) and isinstance(var, Parameter)):
-        raise UnsupportedError("running statistics that are no buffers")
     channels = x.shape[1]
     gamma = b.constant("weight", np.ones(channels, np.float32)) if weight is None else b.plain(weight)
     beta = b.constant("bias", np.zeros(channels, np.float32)) if bias is None else b.plain(bias)
-    return [gamma, beta, *(b.place(replace(p, role=Role.BUFFER)) for p in (mean, var))]
+    return [gamma, beta, _statistics(b, mean), _statistics(b, var)]
+
+
+def _statistics(b: Builder, x: Operand) -> Value:
+    """A buffer, as it is or as batch normalisation has written it."""
+    if isinstance(x, Parameter):
+        return b.place(replace(x, role=Role.BUFFER))
+    if b.graph.state_of(storage(x.value)) is None:
+        raise UnsupportedError("running statistics that are no buffers")
+    return x.value
 
 
 CONVERTERS = {
