@@ -20,7 +20,7 @@ _HERE = Path(__file__).parent
 _OWN = ("board.h", "startup.c", "runtime.c", "libc/math.h", "libc/string.h")
 
 # Without contraction the results have the same bits as on any other machine; it costs no instruction, see
-# docs/decisions/0004-firmware.md.
+# docs/decisions/0005-firmware.md.
 OPTIONS = ("-O2", "-ffp-contract=off")
 _LANGUAGE = ("-std=c11", "-fno-math-errno", "-fomit-frame-pointer", "-g", "-gdwarf-4")
 _SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables")
@@ -125,8 +125,8 @@ def build_firmware(
         return Firmware(image, target, all_sources)
     missing = {kind: int(n) for kind, n in re.findall(r"region [`']?(RAM|FLASH)'?:? overflowed by (\d+)", errors)}
     if not missing:
-        what = f"{compiler} does not accept the firmware:\n{errors.strip()}"
-        raise CompileError("GL341", what, hint="an undefined symbol is a function that the target has not")
+        hint = "there is no C library: libc/ lists what can be called" if "undefined" in errors else ""
+        raise CompileError("GL341", f"{compiler} does not accept the firmware:\n{errors.strip()}", hint=hint)
     # Built once more for a device with room for it: what takes the room is then known.
     ample, _ = _link(all_sources, target, _ample(sram), _ample(flash), stack, options, compiler)
     raise _too_big(target, missing, Firmware(ample, target, all_sources) if ample else None)

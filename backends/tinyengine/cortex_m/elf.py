@@ -89,7 +89,7 @@ class Elf:
         index = bisect_right(self.functions, address, key=lambda symbol: symbol.address) - 1
         if index < 0 or address >= self.functions[index].address + max(self.functions[index].bytes, 2):
             return ""
-        return self.functions[index].name
+        return self.functions[index].name.partition(".")[0]  # gcc calls a specialised copy f.constprop.0
 
     def _unpack(self, layout: str, offset: int) -> tuple[int, ...]:
         return struct.unpack_from(layout, self.image, offset)

@@ -19,7 +19,7 @@ from gradlet.ir.errors import CompileError
 
 _HERE = Path(__file__).parent
 # For the emulator itself to hang; an endless loop in the firmware ends at the instruction limit.
-_SECONDS = 600
+SECONDS = 600
 
 
 class Process:
@@ -48,9 +48,9 @@ class Process:
         self._send(request)
         stdout = self._child.stdout
         assert stdout is not None
-        if not select.select([stdout], [], [], _SECONDS)[0]:
+        if not select.select([stdout], [], [], SECONDS)[0]:
             self.close()
-            raise CompileError("GL344", f"the emulator did not answer within {_SECONDS} s")
+            raise CompileError("GL344", f"the emulator did not answer within {SECONDS} s")
         try:
             return pickle.load(stdout)
         except (EOFError, pickle.UnpicklingError):

@@ -83,7 +83,7 @@ class DeviceSession:
         use, stack = self.firmware.use, self.stack_used
         variables = use.data + use.bss
         symbols = self.firmware.elf.symbols
-        tables = [n for v in self.model.variables for n in ([f"{v.symbol}_init"] if v.mutable else [v.symbol])]
+        tables = [v.initial if v.mutable else v.symbol for v in self.model.variables]
         weights = sum(symbols[name].bytes for name in tables if name in symbols)
         return {
             "arena": self.model.arena_bytes,

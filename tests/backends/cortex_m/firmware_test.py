@@ -1,7 +1,5 @@
 """Firmware is built and run without any tool of this machine, and cannot do what the device would not let it do."""
 
-import os
-import signal
 from dataclasses import replace
 
 import numpy as np
@@ -166,15 +164,6 @@ def test_memory_can_be_read_and_written(emulator):
     runs = emulator.calls([zeros] * 100)
     np.testing.assert_allclose([run.float for run in runs], next(expected_losses()), rtol=1e-6)
     assert {len(run.reads[0]) for run in runs} == {4}
-
-
-def test_a_killed_emulator_is_an_error(emulator):
-    os.kill(emulator.process.pid, signal.SIGKILL)
-    with pytest.raises(CompileError, match="ended by signal 9") as caught:
-        emulator.call(Job("train_step", [0.0625]))
-    assert caught.value.code == "GL347"
-    with pytest.raises(CompileError, match="closed"):
-        emulator.profile()
 
 
 def test_c_that_does_not_compile_is_an_error_that_quotes_the_compiler():

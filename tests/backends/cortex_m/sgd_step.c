@@ -30,8 +30,6 @@ static __attribute__((noinline)) float train_step(float rate) {
     return loss;
 }
 
-BOARD_ENTRY static const void *const entries[] = {(const void *)train_step, table};
-
 // Fills memory that it was not given: its own stack, as far down as `bytes` reaches.
 static __attribute__((noinline)) void use_stack(int bytes) {
     char frame[256];
@@ -48,6 +46,9 @@ static __attribute__((noinline)) void poke(uint32_t address) {
 static __attribute__((noinline)) float float_at(uint32_t address) {
     return *(volatile float *)address;
 }
+
+BOARD_ENTRY static const void *const entries[] = {(const void *)train_step, (const void *)poke,
+                                                  table};
 
 #ifdef BIG
 static char big[BIG];
