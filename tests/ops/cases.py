@@ -17,7 +17,7 @@ TOOLBOX = load([p for p in os.environ.get("GRADLET_TEST_PLUGINS", "").split(",")
 OPS = sorted(TOOLBOX.ops, key=lambda op: op.name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One example of an op."""
 

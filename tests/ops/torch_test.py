@@ -1,5 +1,7 @@
 """Meaning and gradient of every op that PyTorch has, against PyTorch's autograd."""
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,7 @@ from gradlet.tests.ops.cases import CASES, OPS, Case, doubled
 from gradlet.tests.ops.gradients import DIFFERENTIABLE, differentiated, run
 
 torch = pytest.importorskip("torch")
-
-from gradlet.tests.ops.torch_table import TORCH  # needs torch
+TORCH = importlib.import_module("gradlet.tests.ops.torch_table").TORCH
 
 BUILTIN = {op.name for op in Toolbox([builtin()]).ops}
 # What torch draws itself, with bits of its own.
