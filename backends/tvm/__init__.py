@@ -18,4 +18,10 @@ def _open(program: Program, target: Target, toolbox: Toolbox) -> Session:
     return TvmSession(program, toolbox)
 
 
-BACKEND = Backend("tvm", _emit, _open)
+def _choose(program: Program, target: Target, toolbox: Toolbox) -> None:
+    from gradlet.backends.tvm.choice import choose
+
+    choose(program, toolbox)
+
+
+BACKEND = Backend("tvm", _emit, _open, _choose)

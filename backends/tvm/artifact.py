@@ -7,22 +7,26 @@ import math
 import platform
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from gradlet.backends.tvm.build import compile_module, host_target
 from gradlet.backends.tvm.calls import Call, calls
-from gradlet.backends.tvm.function import make_function
+from gradlet.backends.tvm.function import Function, make_function
 from gradlet.backends.tvm.kernel import Case, Kernel
-from gradlet.backends.tvm.layout import Place, places, plan_of
+from gradlet.backends.tvm.layout import Place, places, plan_of, scratch_places
 from gradlet.backends.tvm.package import tvm
 from gradlet.ir.backend import Artifact
 from gradlet.ir.errors import CompileError
-from gradlet.ir.graph import Value
+from gradlet.ir.graph import Graph, Value
+from gradlet.ir.memory_plan import MemoryPlan
 from gradlet.ir.plugin import Toolbox
 from gradlet.ir.printer import print_node
 from gradlet.ir.program import Program
 from gradlet.ir.target import Target
+
+Functions = dict[tuple[Kernel, Case], tuple[str, Function]]
 
 
 def emit(program: Program, target: Target, toolbox: Toolbox) -> Artifact:
@@ -34,50 +38,58 @@ def emit(program: Program, target: Target, toolbox: Toolbox) -> Artifact:
             hint=f"take backend {target.backend!r}, or a target with this machine's processor",
         )
     plans = [plan_of(graph, toolbox.ops) for graph in program.graphs]
-    placed = [places(graph, plan) for graph, plan in zip(program.graphs, plans, strict=True)]
-    lists = [calls(graph, toolbox.kernels("tvm"), at) for graph, at in zip(program.graphs, placed, strict=True)]
-    names = _names([call for list_ in lists for call in list_])
-    functions = [make_function(kernel, case, name) for (kernel, case), name in names.items()]
-    module = tvm.IRModule({f.attrs["global_symbol"]: f for f in functions})
+    kernels = toolbox.kernels("tvm")
+    lists = [calls(g, kernels, places(g, plan)) for g, plan in zip(program.graphs, plans, strict=True)]
+    functions = _functions([call for list_ in lists for call in list_])
+    made = [function for _, function in functions.values()]
     schedule = {
         "arena_bytes": max(plan.arena_bytes for plan in plans),
-        "graphs": [
-            {"name": graph.name, "calls": [_described(call, names, at) for call in list_]}
-            for graph, list_, at in zip(program.graphs, lists, placed, strict=True)
-        ],
+        "graphs": [_graph(*row, functions) for row in zip(program.graphs, plans, lists, strict=True)],
     }
     return Artifact(
         {
-            f"{program.name}_kernels.py": module.script().encode(),
-            f"{program.name}_kernels.o": _machine_code(functions),
+            f"{program.name}_kernels.py": _module(made).script().encode(),
+            f"{program.name}_kernels.o": _machine_code(made),
             f"{program.name}_calls.json": json.dumps(schedule, indent=1).encode(),
         },
-        {"functions": len(names), "calls": sum(map(len, lists)), "processor": host_target().attrs["mcpu"]},
+        {"functions": len(functions), "calls": sum(map(len, lists)), "processor": host_target().attrs["mcpu"]},
     )
 
 
-def _names(all_calls: list[Call]) -> dict[tuple[Kernel, Case], str]:
-    """A name for each function: its op, and a number from the second of an op on."""
+def _functions(all_calls: list[Call]) -> Functions:
+    """The functions by kernel and case; each is called like its op, with a number from the second of an op on."""
     count: Counter[str] = Counter()
-    names: dict[tuple[Kernel, Case], str] = {}
+    made: Functions = {}
     for call in all_calls:
-        if (call.kernel, call.case) not in names:
-            number = count[call.case.op]
-            names[call.kernel, call.case] = f"{call.case.op}_{number}" if number else call.case.op
-            count[call.case.op] += 1
-    return names
+        if (call.kernel, call.case) not in made:
+            op, number = call.case.op, count[call.case.op]
+            name = f"{op}_{number}" if number else op
+            made[call.kernel, call.case] = name, make_function(call.kernel, call.case, name)
+            count[op] += 1
+    return made
 
 
-def _described(call: Call, names: dict[tuple[Kernel, Case], str], placed: dict[Value, Place]) -> dict[str, Any]:
-    """A call; its arguments are bytes into the arena, or into states."""
-    return {
-        "function": names[call.kernel, call.case],
-        "arguments": [_argument(call, value, placed[value]) for value in call.arguments],
-        "node": print_node(call.node),
-    }
+def _graph(graph: Graph, plan: MemoryPlan, calls_: list[Call], functions: Functions) -> dict[str, Any]:
+    placed, scratch = places(graph, plan), scratch_places(graph, plan)
+
+    def arguments(call: Call, function: Function) -> Iterator[dict[str, Any]]:
+        yield from (_argument(call, value, placed[value]) for value in call.arguments)
+        slot = scratch.get(call.node)
+        planned = slot is not None and slot.size >= function.scratch_bytes
+        for piece in function.scratch:
+            yield {"offset": slot.offset + piece.offset} if slot and planned else {"scratch": piece.offset}
+
+    described = []
+    for call in calls_:
+        name, function = functions[call.kernel, call.case]
+        described.append(
+            {"function": name, "arguments": list(arguments(call, function)), "node": print_node(call.node)}
+        )
+    return {"name": graph.name, "calls": described}
 
 
 def _argument(call: Call, value: Value, place: Place) -> dict[str, Any]:
+    """Bytes into the arena, or into a state."""
     offset = place.offset
     if value in call.parts:
         below = math.prod(value.type.shape[call.node.attrs["axis"] + 1 :])
@@ -85,7 +97,11 @@ def _argument(call: Call, value: Value, place: Place) -> dict[str, Any]:
     return {"state": place.state, "offset": offset} if place.state else {"offset": offset}
 
 
-def _machine_code(functions: list[Any]) -> bytes:
+def _module(functions: list[Function]) -> Any:
+    return tvm.IRModule({f.prim.attrs["global_symbol"]: f.prim for f in functions})
+
+
+def _machine_code(functions: list[Function]) -> bytes:
     """An object file; its symbols are those of TVM's calling convention."""
     library = compile_module(functions)
     with tempfile.TemporaryDirectory() as folder:

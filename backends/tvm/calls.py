@@ -12,6 +12,9 @@ from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph, Node, Value
 from gradlet.ir.updates import region, region_shape
 
+# Of `KernelChoice.kernel`; what other backends chose says nothing here.
+PREFIX = "tvm/"
+
 
 @dataclass(frozen=True)
 class Call:
@@ -59,10 +62,16 @@ def _call(node: Node, kernel: Kernel, placed: Mapping[Value, Place]) -> Call:
         tuple(buffers[:count]),
         tuple(buffers[count:]),
         tuple(sorted((k, v) for k, v in node.attrs.items() if k not in hidden)),
-        tuple(sorted(node.choice.tuning.items())) if node.choice else (),
+        _tuning(node),
     )
     case = flattened(case) if kernel.flat else case
     return Call(node, kernel, case, tuple(values[i] for i in parameters(case)), parts)
+
+
+def _tuning(node: Node) -> tuple[tuple[str, int], ...]:
+    if node.choice is None or not node.choice.kernel.startswith(PREFIX):
+        return ()
+    return tuple(sorted(node.choice.tuning.items()))
 
 
 def _parts(node: Node, kernel: Kernel) -> Iterator[Value]:

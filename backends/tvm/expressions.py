@@ -52,8 +52,9 @@ def total(element: Callable[..., Any], extents: Sequence[int]) -> Any:
 
 
 def clamp(x: Any, low: float, high: float) -> Any:
-    x = x if low == -math.inf else te.max(x, low)
-    return x if high == math.inf else te.min(x, high)
+    """As numpy's clip; comparisons this way round keep NaN."""
+    x = x if low == -math.inf else tirx.Select(x < low, float(low), x)
+    return x if high == math.inf else tirx.Select(x > high, float(high), x)
 
 
 def activated(x: Any, attrs: Attrs) -> Any:

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gradlet.backends.tvm.kernel import Buffer, Case, Kernel
 from gradlet.backends.tvm.masks import pack_bits, read_bits
 from gradlet.backends.tvm.package import s_tir, te, tirx, tvm, tvm_ffi
+from gradlet.backends.tvm.scratch import ALIGNMENT, Piece, element_bytes, pieces, take_out
 from gradlet.ir.tensor_type import DType
 
-# Bytes. Plans align for their device, not for this machine's vectors.
-_ALIGNMENT = 4
+
+@dataclass(frozen=True)
+class Function:
+    """A function, and the working memory that it takes.
+
+    Attributes:
+        prim: TensorIR; its parameters are `parameters(case)`, in that order, then one for each piece of scratch.
+    """
+
+    prim: Any
+    scratch: tuple[Piece, ...]
+
+    @property
+    def scratch_bytes(self) -> int:
+        return self.scratch[-1].end if self.scratch else 0
 
 
-def make_function(kernel: Kernel, case: Case, name: str) -> Any:
-    """The function of a case; it takes the memory of `parameters(case)`, in that order."""
+def make_function(kernel: Kernel, case: Case, name: str) -> Function:
+    """The function of a case, as `name`."""
     placeholders = [te.placeholder(_stored_shape(b), _stored_dtype(b), f"x{i}") for i, b in enumerate(case.operands)]
     reads = [
         read_bits(x, b.type.shape) if b.type.dtype is DType.B1 else x
@@ -25,13 +40,14 @@ def make_function(kernel: Kernel, case: Case, name: str) -> Any:
     assert len(results) == len(case.results), f"{case.op}: {len(results)} results, not {len(case.results)}"
     tensors = [_tensor(r, b, case) for r, b in zip(results, case.results, strict=True)]
     order = _writing_order(case)
-    function = te.create_prim_func([*placeholders, *(tensors[k] for k in order)])
+    prim = te.create_prim_func([*placeholders, *(tensors[k] for k in order)])
     if kernel.schedule:
-        schedule = s_tir.Schedule(function)
+        schedule = s_tir.Schedule(prim)
         kernel.schedule(schedule, case)
-        function = schedule.mod["main"]
+        prim = schedule.mod["main"]
+    prim, working = take_out(prim)
     buffers = [*case.operands, *(case.results[k] for k in order)]
-    return _with_memory(function, buffers, case).with_attr("global_symbol", name)
+    return Function(_with_memory(prim, buffers, working, case).with_attr("global_symbol", name), pieces(working))
 
 
 def parameters(case: Case) -> list[int]:
@@ -68,31 +84,26 @@ def _writing_order(case: Case) -> list[int]:
     return sorted(range(len(case.results)), key=lambda k: case.results[k].place in taken)
 
 
-def _with_memory(function: Any, buffers: Sequence[Buffer], case: Case) -> Any:
+def _with_memory(prim: Any, buffers: Sequence[Buffer], working: Sequence[Any], case: Case) -> Any:
     """Lets parameters of one memory be one parameter, so that the compiler may take all others for distinct."""
-    old = list(function.params)
+    old = list(prim.params)
     made: dict[Any, Any] = {}
-    new = []
     for parameter, buffer in zip(old, buffers, strict=True):
-        key = _identity(buffer)
-        if key not in made:
-            made[key] = _declare(parameter.name, buffer)
-        new.append(made[key])
+        declared = _stored_shape(buffer), _stored_dtype(buffer), parameter.name, buffer.strides
+        made.setdefault(_identity(buffer), _declare(*declared))
+    scratch = [_declare(b.shape, str(b.dtype), b.name) for b in working]
+    renamed = list(zip([*old, *working], [*(made[_identity(b)] for b in buffers), *scratch], strict=True))
 
-    def renamed(variable: Any) -> Any:
-        return next((n for o, n in zip(old, new, strict=True) if variable.same_as(o)), variable)
+    def rename(variable: Any) -> Any:
+        return next((new for before, new in renamed if variable.same_as(before)), variable)
 
-    body = tvm_ffi.structural_map(function.body, (tvm.ir.Var, renamed))
+    body = tvm_ffi.structural_map(prim.body, (tvm.ir.Var, rename))
     order = [made[_identity(case.buffers[index])] for index in parameters(case)]
     distinct = len({b.place for b in buffers}) == len(made)
-    return tirx.PrimFunc(order, body, function.ret_type, function.attrs).with_attr("tirx.noalias", distinct)
+    return tirx.PrimFunc([*order, *scratch], body, prim.ret_type, prim.attrs).with_attr("tirx.noalias", distinct)
 
 
-def _declare(name: str, buffer: Buffer) -> Any:
-    return tirx.decl_buffer(
-        _stored_shape(buffer),
-        _stored_dtype(buffer),
-        name,
-        strides=buffer.strides or None,
-        data_alignment=min(_ALIGNMENT, max(1, buffer.type.dtype.bits // 8)),
-    )
+def _declare(shape: Sequence[Any], dtype: str, name: str, strides: Sequence[int] = ()) -> Any:
+    # Plans align for their device, not for the vectors of this machine.
+    alignment = min(ALIGNMENT, element_bytes(dtype))
+    return tirx.decl_buffer(shape, dtype, name, strides=strides or None, data_alignment=alignment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradlet.ir.graph import Graph, Value, storage
+from gradlet.ir.graph import Graph, Node, Value, storage
 from gradlet.ir.memory_plan import MemoryPlan, Slot, height, live_slots, lower_bound
 from gradlet.ir.op_def import OpSet
 
@@ -27,6 +27,11 @@ def plan_of(graph: Graph, ops: OpSet) -> MemoryPlan:
     for slot in live_slots(graph, ops):
         slots.append(slot.at(-(-height(slots) // _ALIGNMENT) * _ALIGNMENT))
     return MemoryPlan(tuple(slots), height(slots), lower_bound(slots), _ALIGNMENT, "one after the other")
+
+
+def scratch_places(graph: Graph, plan: MemoryPlan) -> dict[Node, Slot]:
+    """The planned working memory of the nodes that have some."""
+    return {graph.nodes[slot.first]: slot for slot in plan.slots if not slot.values}
 
 
 def places(graph: Graph, plan: MemoryPlan) -> dict[Value, Place]:

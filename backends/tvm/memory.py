@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import math
 from typing import Any
 
 import numpy as np
 
 from gradlet.backends.tvm.package import tvm_ffi
+from gradlet.backends.tvm.scratch import Piece
 from gradlet.ir.tensor_type import DType, TensorType
 
 # Bytes: a cache line, and this machine's widest vector.
@@ -64,7 +64,12 @@ def tensor(array: np.ndarray) -> Any:
     return tvm_ffi.from_dlpack(array if array.flags.writeable else _writeable(array))
 
 
+def piece_tensor(scratch: np.ndarray, piece: Piece) -> Any:
+    """A piece of working memory as bytes: functions know its shape without being told."""
+    return tensor(scratch[piece.offset : piece.end])
+
+
 def _writeable(array: np.ndarray) -> np.ndarray:
     """The same memory: DLPack has no word for memory that is only read. Whoever uses it must keep `array`."""
     shown = (ctypes.c_char * max(1, array.nbytes)).from_address(array.ctypes.data)
-    return np.frombuffer(shown, array.dtype, math.prod(array.shape)).reshape(array.shape)
+    return np.frombuffer(memoryview(shown), array.dtype, array.size).reshape(array.shape)

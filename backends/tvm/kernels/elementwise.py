@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from gradlet.backends.tvm.expressions import between, c_function, clamp, pointwise, sigmoid
@@ -33,7 +34,7 @@ KERNELS = {
     "log": pointwise(lambda attrs, x: te.log(x)),
     "sqrt": pointwise(lambda attrs, x: te.sqrt(x)),
     "scale": pointwise(lambda attrs, x: x * float(attrs["factor"])),
-    "relu": pointwise(lambda attrs, x: te.max(x, 0.0)),
+    "relu": pointwise(lambda attrs, x: clamp(x, 0, math.inf)),
     "relu_grad": pointwise(lambda attrs, g, y: tirx.Select(y > 0, g, 0.0)),
     "clip": pointwise(lambda attrs, x: clamp(x, attrs["lo"], attrs["hi"])),
     "clip_grad": pointwise(lambda attrs, g, y: tirx.Select(between(y, attrs["lo"], attrs["hi"]), g, 0.0)),

@@ -7,14 +7,14 @@ import sys
 import pytest
 
 from gradlet.ir.errors import CompileError
-from gradlet.tests.backends.tvm.steps import TOOLBOX, mlp
+from gradlet.tests.backends.tvm.steps import TOOLBOX, mlp, planned_mlp
 
 BACKEND = TOOLBOX.get("backends", "tvm")
 
 
 @pytest.fixture(scope="module")
 def artifact():
-    return BACKEND.emit(mlp(), TOOLBOX.get("targets", "x86_64"), TOOLBOX)
+    return BACKEND.emit(planned_mlp(), TOOLBOX.get("targets", "x86_64"), TOOLBOX)
 
 
 def test_files(artifact):
@@ -34,6 +34,12 @@ def test_calls_name_functions_of_the_module(artifact):
         assert all(a.get("state") or a["offset"] < schedule["arena_bytes"] for a in call["arguments"])
 
 
+def test_working_memory_that_is_not_planned_is_named():
+    unplanned = BACKEND.emit(mlp(), TOOLBOX.get("targets", "x86_64"), TOOLBOX)
+    graphs = json.loads(unplanned.files["mlp_calls.json"])["graphs"]
+    assert {"scratch": 0} in [a for graph in graphs for call in graph["calls"] for a in call["arguments"]]
+
+
 def test_part_that_learns_begins_inside_of_the_state(artifact):
     schedule = json.loads(artifact.files["mlp_calls.json"])
     (momentum,) = [c for g in schedule["graphs"] for c in g["calls"] if c["function"] == "momentum"]
@@ -41,7 +47,7 @@ def test_part_that_learns_begins_inside_of_the_state(artifact):
 
 
 def test_same_program_same_files(artifact):
-    again = BACKEND.emit(mlp(), TOOLBOX.get("targets", "x86_64"), TOOLBOX)
+    again = BACKEND.emit(planned_mlp(), TOOLBOX.get("targets", "x86_64"), TOOLBOX)
     assert again.files["mlp_kernels.py"] == artifact.files["mlp_kernels.py"]
     assert again.files["mlp_calls.json"] == artifact.files["mlp_calls.json"]
 

@@ -22,8 +22,7 @@ def calls_of(graph: Graph) -> list[Call]:
 
 
 def run(kernel: Kernel, case: Case, *arrays: np.ndarray) -> None:
-    function = build([(kernel, case)])[kernel, case]
-    function(*(tensor(arrays[index]) for index in parameters(case)))
+    build([(kernel, case)])[kernel, case].run(*(tensor(arrays[index]) for index in parameters(case)))
 
 
 def test_equal_nodes_share_one_function():
@@ -61,7 +60,7 @@ def test_memory_of_two_types_is_not_taken_for_two_memories():
         return [te.compute((64,), lambda i: (x(i) + x(0)).astype("float32"), name="y0")]
 
     function = make_function(Kernel(compute_cast), case, "chain")
-    assert not function.attrs["tirx.noalias"]
+    assert not function.prim.attrs["tirx.noalias"]
     run(Kernel(compute_cast), case, integers, integers.view(np.float32))
     # Element 0 was 2.0 as a float when the others read it as an integer.
     first = np.float32(2).view(np.int32)
@@ -72,7 +71,7 @@ def test_memory_of_two_types_is_not_taken_for_two_memories():
 
 def test_distinct_memory_is_declared_distinct():
     case = Case("neg", (Buffer(f32(8), 0),), (Buffer(f32(8), 1),))
-    assert make_function(TOOLBOX.kernels("tvm")["neg"], case, "neg").attrs["tirx.noalias"]
+    assert make_function(TOOLBOX.kernels("tvm")["neg"], case, "neg").prim.attrs["tirx.noalias"]
 
 
 def test_view_over_its_operand_runs_nothing():
@@ -110,7 +109,7 @@ def test_loops_for_several_threads_compute_the_same(monkeypatch, op, shapes, att
     rng = np.random.default_rng(0)
     arrays = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
     monkeypatch.setenv("TVM_NUM_THREADS", "2")
-    assert "T.parallel" in make_function(*_only_call(graph), op).script()
+    assert "T.parallel" in make_function(*_only_call(graph), op).prim.script()
     found = TvmSession(Program(graph), TOOLBOX).infer({f"x{i}": a for i, a in enumerate(arrays)})
     (expected,) = TOOLBOX.ops[op].evaluate(arrays, attrs)
     np.testing.assert_allclose(found[graph.outputs[0].name], expected, rtol=1e-5, atol=1e-5)

@@ -11,7 +11,10 @@ from gradlet.backends.tvm.build import build
 from gradlet.backends.tvm.calls import calls
 from gradlet.backends.tvm.layout import places
 from gradlet.backends.tvm.session import TvmSession
+from gradlet.ir.graph import Graph
+from gradlet.ir.op_def import Emit
 from gradlet.ir.program import Program
+from gradlet.ir.tensor_type import f32
 from gradlet.tests.backends.tvm.plans import overlays, planned
 from gradlet.tests.ops.cases import CASES, OPS, TOOLBOX, Case
 
@@ -57,3 +60,11 @@ def compare(got: np.ndarray, wanted: np.ndarray) -> None:
         # Relative to the largest element: sums that cancel keep the rounding of what they are sums of.
         scale = np.abs(wanted[np.isfinite(wanted)]).max(initial=0)
         np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6 * scale)
+
+
+@pytest.mark.parametrize(("op", "attrs"), [("relu", {}), ("clip", {"lo": -1.0, "hi": 1.0})])
+def test_not_a_number_stays_visible(op, attrs):
+    graph = Graph("nan")
+    graph.outputs = [Emit(TOOLBOX.ops, graph)(op, graph.add_input("x", f32(3)), **attrs)]
+    (y,) = TvmSession(Program(graph), TOOLBOX).infer({"x": np.array([np.nan, -2, 0.5], np.float32)}).values()
+    assert np.isnan(y).tolist() == [True, False, False]

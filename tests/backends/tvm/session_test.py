@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gradlet.backends.reference.session import ReferenceSession
+from gradlet.backends.tvm.layout import plan_of
 from gradlet.backends.tvm.session import TvmSession
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph
@@ -13,7 +14,7 @@ from gradlet.ir.plugin import Plugin, Toolbox, builtin
 from gradlet.ir.program import Program
 from gradlet.ir.tensor_type import b1, f32
 from gradlet.ir.verifier import verify
-from gradlet.tests.backends.tvm.steps import BATCH, CLASSES, TOOLBOX, batch, mlp
+from gradlet.tests.backends.tvm.steps import BATCH, CLASSES, TOOLBOX, batch, mlp, planned_mlp
 
 _HOLE = 20
 
@@ -89,7 +90,7 @@ def test_frozen_states_are_not_copied_and_may_be_read_only(program):
     bias.init = kept
     try:
         session = TvmSession(program, TOOLBOX)
-        assert np.shares_memory(session._memory["body_bias"], kept)
+        assert np.shares_memory(session._states["body_bias"], kept)
         assert np.isfinite(session.train_step(batch())["loss"])
     finally:
         bias.init = init
@@ -120,6 +121,18 @@ def test_nothing_is_written_outside_of_the_plan(program):
         np.testing.assert_array_equal(session.arena.bytes[untouched], before[untouched])
         assert (session.arena.bytes[~untouched] != before[~untouched]).any()
         assert session.arena.intact
+
+
+def test_working_memory_of_kernels_lies_in_the_arena(program):
+    """Planned for this backend, the step needs no memory but its arena: a spare is not used."""
+    planned = planned_mlp()
+    for with_scratch, without in zip(planned.graphs, program.graphs, strict=True):
+        assert with_scratch.plan.arena_bytes > plan_of(without, TOOLBOX.ops).arena_bytes
+    session, reference = TvmSession(planned, TOOLBOX), ReferenceSession(program, TOOLBOX)
+    assert all(not len(runner._memory._spare) for runner in session._graphs)
+    assert any(len(runner._memory._spare) for runner in TvmSession(program, TOOLBOX)._graphs)
+    np.testing.assert_allclose(session.train_step(batch())["loss"], reference.train_step(batch())["loss"], rtol=1e-5)
+    assert session.arena.intact
 
 
 def test_guards_tell_when_they_were_written(session):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradlet.backends.tvm.choice import choose
+from gradlet.backends.tvm.layout import plan_of
 from gradlet.ir.graph import Graph, Phase, Role, Value
+from gradlet.ir.memory_plan import check
 from gradlet.ir.op_def import Emit
 from gradlet.ir.plugin import load
 from gradlet.ir.program import Program
@@ -35,6 +38,16 @@ def mlp() -> Program:
     infer = Emit(TOOLBOX.ops, Graph("mlp"))
     infer.graph.outputs = [_forward(infer)[2]]
     return Program(graph, infer.graph)
+
+
+def planned_mlp() -> Program:
+    """The same, with plans that count the working memory of TVM's kernels."""
+    program = mlp()
+    choose(program, TOOLBOX)
+    for graph in program.graphs:
+        graph.plan = plan_of(graph, TOOLBOX.ops)
+        check(graph, TOOLBOX.ops, graph.plan)
+    return program
 
 
 def _forward(emit: Emit) -> tuple[Value, Value, Value]:
