@@ -120,7 +120,7 @@ def _argument(arg: Arg, index: int, routine: Routine, model: Model) -> str:
         case Scratch():
             return f"{model.name}_arena + {routine.scratch(index)}"
         case tuple():
-            return f"(const int[]){{{', '.join(map(str, arg))}}}"
+            return model.tables[arg]
         case float():
             return c_text.float_literal(arg)
         case int():

@@ -149,6 +149,13 @@ class Model:
     def save_bytes(self) -> int:
         return _SAVE_HEAD + self.state_bytes + _SAVE_CHECKSUM
 
+    @cached_property
+    def tables(self) -> dict[tuple[int, ...], str]:
+        """The tuples that kernels are given: constants in flash, as literals in a call they would be on the stack."""
+        calls = [c for r in self.routines for n in r.graph.nodes for c in r.kernels[n].calls(n)]
+        tuples = dict.fromkeys(a for c in calls for a in c.args if isinstance(a, tuple))
+        return {numbers: f"{self.name}_table_{k}" for k, numbers in enumerate(tuples)}
+
     def variable(self, value: Value) -> Variable:
         return self._by_name[value.name]
 
