@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from gradlet.ir.graph import Graph, Node, Phase, Value
+from gradlet.ir.graph import Graph, Node, Phase
 from gradlet.ir.op_def import Emit
 from gradlet.ir.passes import Context
 from gradlet.optimizers.passes.save_masks import bounds_of
@@ -22,17 +22,22 @@ class PushSlices:
     name: ClassVar[str] = "push_slices"
 
     def run(self, graph: Graph, context: Context) -> bool:
-        pending = [n for n in graph.nodes if n.op == "slice" and n.phase is Phase.BACKWARD]
-        pushed = False
+        pending = [n for n in graph.nodes if _is_cut(n)]
+        changed = False
         while pending:
             node = pending.pop()
             made = _pushed(graph, context, node) if node in graph.nodes else None
-            if made is not None:
-                pushed = True
-                pending += made
-        if pushed:
+            changed |= made is not None
+            pending += made or []
+        for node in [n for n in graph.nodes if _is_cut(n)]:
+            changed |= _hoisted(graph, context, node)
+        if changed:
             graph.renumber()
-        return pushed
+        return changed
+
+
+def _is_cut(node: Node) -> bool:
+    return node.op == "slice" and node.phase is Phase.BACKWARD
 
 
 def _pushed(graph: Graph, context: Context, cut: Node) -> list[Node] | None:
@@ -48,14 +53,13 @@ def _pushed(graph: Graph, context: Context, cut: Node) -> list[Node] | None:
     emit = Emit(context.ops, graph, Phase.BACKWARD, maker.loc, graph.nodes.index(maker))
     inputs, made = list(maker.inputs), []
     for index, operand_axis in operands:
-        part = _slice_of(graph, emit, maker, inputs[index], {**cut.attrs, "axis": operand_axis})
-        inputs[index] = part.outputs[0]
-        made.append(part)
+        made.append(emit.node("slice", inputs[index], **{**cut.attrs, "axis": operand_axis}))
+        inputs[index] = made[-1].outputs[0]
     smaller = emit(maker.op, *inputs, **maker.attrs)
     graph.replace_uses(cut.outputs[0], smaller)
     graph.remove(cut)
     graph.remove(maker)
-    return [n for n in made if n.phase is Phase.BACKWARD]
+    return made
 
 
 def _can_be_cut(context: Context, maker: Node, operands: Any, cut: Node) -> bool:
@@ -71,20 +75,21 @@ def _can_be_cut(context: Context, maker: Node, operands: Any, cut: Node) -> bool
         return False
 
 
-def _slice_of(graph: Graph, emit: Emit, reader: Node, value: Value, attrs: dict[str, Any]) -> Node:
-    """A slice of an operand of `reader`: in the forward if the backward needs no more of the value."""
-    later = [n for n in value.users if n.phase is not Phase.FORWARD and n is not reader]
-    early = (value.producer is None or value.producer.phase is Phase.FORWARD) and graph.state_of(value) is None
-    if not early or value in graph.outputs or not all(bounds_of(n) or n.op == "slice" for n in later):
-        return emit.node("slice", value, **attrs)
-    same = [n for n in value.users if n.op == "slice" and n.attrs == attrs and n.phase is Phase.FORWARD]
-    if same:
-        return same[0]
-    after = graph.nodes.index(value.producer) + 1 if value.producer else 0
-    forward = Emit(emit.ops, graph, Phase.FORWARD, value.producer.loc if value.producer else "", after)
-    assert emit.index is not None
-    emit.index += 1
-    return forward.node("slice", value, **attrs)
+def _hoisted(graph: Graph, context: Context, cut: Node) -> bool:
+    """Takes a slice in the forward, if the backward needs no more of the value than slices and masks of it."""
+    (value,), maker = cut.inputs, cut.inputs[0].producer
+    late = [n for n in value.users if n.phase is not Phase.FORWARD]
+    if (maker and maker.phase is not Phase.FORWARD) or graph.state_of(value) or value in graph.outputs:
+        return False
+    if not all(bounds_of(n) or n.op == "slice" for n in late):
+        return False
+    same = [n for n in value.users if n.op == "slice" and n.attrs == cut.attrs and n.phase is Phase.FORWARD]
+    after = graph.nodes.index(maker) + 1 if maker else 0
+    emit = Emit(context.ops, graph, Phase.FORWARD, maker.loc if maker else "", after)
+    part = same[0].outputs[0] if same else emit("slice", value, **cut.attrs)
+    graph.replace_uses(cut.outputs[0], part)
+    graph.remove(cut)
+    return True
 
 
 PASS = PushSlices

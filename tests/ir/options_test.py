@@ -7,7 +7,6 @@ import pytest
 from gradlet.ir.errors import CompileError
 from gradlet.ir.options import Call, build, parse_calls, to_call
 
-
 NONE = Call("none")
 
 
