@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from gradlet.backends.tinyengine.cortex_m.toolchain import cache_folder
 from gradlet.ir.errors import CompileError
 
 LANGUAGE = ("-std=c11", "-ffp-contract=off")
@@ -29,8 +30,8 @@ class Compiler:
 
     def run(self, *args: str, folder: Path) -> None:
         """Compiles what we wrote: an error is ours."""
-        zig = {"ZIG_GLOBAL_CACHE_DIR": str(folder / "zig"), "ZIG_LOCAL_CACHE_DIR": str(folder / "zig")}
-        env = zig | os.environ
+        cache = str(cache_folder() / "zig")
+        env = {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache} | os.environ
         done = subprocess.run([*self.command, *args], cwd=folder, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{' '.join([*self.command, *args])}\n{done.stderr}"
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gradlet.ir.graph import Graph, Phase
+from gradlet.ir.graph import Graph, Node, Phase
 from gradlet.ir.op_def import Emit
 from gradlet.ir.plugin import load
 from gradlet.ir.program import Program
@@ -12,8 +12,6 @@ from gradlet.tests.ops import cases
 
 TOOLBOX = load(installed=False)
 HOST = Target("host", "This machine.", "x86_64", alignment=16)
-# Examples of ops that have a kernel; that all have one is a test of its own.
-COVERED = [case for case in cases.CASES if case.op.name in cases.TOOLBOX.kernels("tinyengine")]
 BATCH, FEATURES, HIDDEN, CLASSES = 4, 6, 8, 3
 
 
@@ -74,3 +72,19 @@ def batch(seed: int = 0, lr: float = 0.1) -> dict[str, np.ndarray]:
 def features(seed: int = 0) -> dict[str, np.ndarray]:
     """Inputs of one inference."""
     return {"x": batch(seed)["x"]}
+
+
+def every_case() -> tuple[Program, dict[cases.Case, Node]]:
+    """One program of every example of every op, the node of each, and nothing between them: it compiles at once."""
+    graph = Graph("every")
+    nodes = {}
+    for number, case in enumerate(cases.CASES):
+        outputs = cases.add_case(graph, case, prefix=f"c{number}_")[1]
+        nodes[case] = outputs[0].producer
+        graph.outputs += outputs
+    return Program(graph), nodes
+
+
+def case_inputs(nodes: dict[cases.Case, Node]) -> dict[str, np.ndarray]:
+    """Inputs of `every_case`, by name; those that are overwritten are states, which begin with them."""
+    return {v.name: a for c, n in nodes.items() for v, a in zip(n.inputs, c.arguments(), strict=True)}

@@ -12,11 +12,8 @@ import pytest
 from gradlet.backends.tinyengine.c_text import array_literal, c_type, float_literal, packed
 from gradlet.backends.tinyengine.emitter import files
 from gradlet.backends.tinyengine.host.compiler import WARNINGS, Build, Compiler
-from gradlet.backends.tinyengine.model import Model, Port, Routine, describe
-from gradlet.ir.program import Program
-from gradlet.tests.backends.tinyengine.programs import COVERED, HOST, TOOLBOX, batch, mlp
-from gradlet.tests.ops.cases import TOOLBOX as ALL
-from gradlet.tests.ops.cases import graph_of
+from gradlet.backends.tinyengine.model import Port, Routine, describe
+from gradlet.tests.backends.tinyengine.programs import HOST, TOOLBOX, batch, case_inputs, every_case, mlp
 
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
 
@@ -82,17 +79,11 @@ def test_training_saving_and_loading(build: Build, tmp_path: Path):
 
 
 def test_every_op(build: Build, tmp_path: Path):
-    models: list[Model] = []
-    sources: dict[str, str] = {}
-    body: list[str] = []
-    for case in COVERED:
-        model = describe(Program(graph_of(case)), HOST, ALL, taken={m.name for m in models})
-        models.append(model)
-        sources |= files(model)
-        inputs = {f"x{i}": array for i, array in enumerate(case.arguments())}
-        assert model.infer
-        body += [f"{model.name}_init();", *call(model.infer, inputs)]
-    assert run_main(sources, [*body, f'printf("{len(models)}");', "return 0;"], build, tmp_path) == str(len(COVERED))
+    program, nodes = every_case()
+    model = describe(program, HOST, TOOLBOX)
+    assert model.infer
+    body = ["every_init();", *call(model.infer, case_inputs(nodes)), 'printf("done");', "return 0;"]
+    assert run_main(files(model), body, build, tmp_path) == "done"
 
 
 def test_a_byte_outside_of_the_arena_is_noticed(build: Build, tmp_path: Path):
