@@ -143,8 +143,10 @@ def check(graph: Graph, ops: OpSet, plan: MemoryPlan) -> None:
             if storage(value) not in states:
                 _occupy(fresh, value, offsets, plan)
                 _check_operands(node, k, holds, fresh[value], ops)
-        _check_scratch(node, step, plan, [*holds.items(), *fresh.items()])
-        holds = {v: r for v, r in holds.items() if not any(_overlap(r, f) for f in fresh.values())} | fresh
+        used = {v: holds[v] for v in node.inputs if v in holds} | fresh
+        # What is written over is lost; that nobody reads it any more shows later.
+        written = [*_check_scratch(node, step, plan, used), *fresh.values()]
+        holds = {v: r for v, r in holds.items() if not any(_overlap(r, w) for w in written)} | fresh
     for value in graph.outputs:
         assert storage(value) in states or value in holds, f"output {value} is lost before the end"
 
@@ -173,18 +175,19 @@ def _check_operands(node: Node, k: int, holds: Mapping[Value, _Range], written: 
         assert holds[value.overwrites] == written, f"{value} does not lie where {value.overwrites} does"
 
 
-def _check_scratch(node: Node, step: int, plan: MemoryPlan, alive: Sequence[tuple[Value, _Range]]) -> None:
-    """Working memory is there while its node runs, and nobody else's."""
+def _check_scratch(node: Node, step: int, plan: MemoryPlan, used: Mapping[Value, _Range]) -> list[_Range]:
+    """Working memory is there while its node runs, apart from its operands and results; returns where."""
     size = node.choice.scratch_bytes if node.choice else 0
     if not size:
-        return
+        return []
     slots = [s for s in plan.slots if not s.values and s.first <= step <= s.last and s.size >= size]
     assert slots, f"`{node}` has no place for {size} bytes of working memory"
     for slot in slots:
         assert slot.offset % plan.alignment == 0, f"the working memory of `{node}` is not aligned"
-        assert 0 <= slot.offset and slot.end <= plan.arena_bytes, f"the working memory of `{node}` is outside"
-        for value, taken in alive:
+        assert slot.offset >= 0 and slot.end <= plan.arena_bytes, f"the working memory of `{node}` is outside"
+        for value, taken in used.items():
             assert not _overlap(taken, (slot.offset, slot.end)), f"{value} lies in the working memory of `{node}`"
+    return [(slot.offset, slot.end) for slot in slots]
 
 
 def _occupy(holds: dict[Value, _Range], value: Value, offsets: Mapping[Value, int], plan: MemoryPlan) -> None:
