@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -176,6 +177,8 @@ class Builder:
         x = self.tensor(x)
         if shape == x.shape:
             return x
+        if math.prod(shape) != x.value.type.size:
+            raise ValueError(f"{x.shape} cannot be reshaped to {shape}")
         reshaped = Tensor(x.value, x.order, shape)
         order = nearest_order(x, shape)
         if source_axes(reshaped, order) != stored_axes(x):

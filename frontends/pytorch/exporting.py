@@ -47,7 +47,7 @@ def _arguments(sample: Sample) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if isinstance(sample, Mapping):
         return (), {name: _tensor(value) for name, value in sample.items()}
     samples = tuple(sample) if isinstance(sample, (tuple, list)) else (sample,)
-    if samples in ((), (None,)):
+    if all(value is None for value in samples):
         raise CompileError("GL112", "there is no sample input", hint="give one tensor for each argument of forward")
     return tuple(_tensor(value) for value in samples), {}
 

@@ -17,7 +17,7 @@ from gradlet.frontends.pytorch.exporting import Sample, decomposed, export
 from gradlet.frontends.pytorch.input_layout import input_order
 from gradlet.frontends.pytorch.layouts import layout
 from gradlet.frontends.pytorch.parameters import parameters
-from gradlet.frontends.pytorch.places import identifier, module_path, output_names
+from gradlet.frontends.pytorch.places import identifier, module_path, output_names, place
 from gradlet.frontends.pytorch.problems import Problems
 from gradlet.frontends.pytorch.tensor import Parameter, Shape, Tensor, natural
 from gradlet.ir.errors import CompileError
@@ -114,6 +114,11 @@ class _Import:
             if error.code not in ("GL001", "GL002"):
                 raise
             self.problems.add(node, error.what)
+        except ValueError as error:
+            if self.batch is None:
+                # PyTorch has accepted these shapes: the mistake is ours.
+                raise AssertionError(f"{node.format_node()}: {error}\n{self.builder.graph}") from error
+            raise self._fixed_batch(node, str(error)) from error
         # Something of the right shape, so that the problems of later operators are found as well.
         return pytree.tree_map(self._stand_in, node.meta.get("val"))
 
@@ -157,8 +162,13 @@ class _Import:
         was = tuple(node.meta["val"].shape)
         old = captured_batch(self.inputs)
         if self.batch is not None and was[:1] == (old,) and shape[:1] != (self.batch,):
-            what = f"the batch size cannot be changed from {old} to {self.batch}: output {node.name} has shape {shape}"
-            raise CompileError("GL110", what, hint="export the module with that batch size, or an open one")
+            raise self._fixed_batch(node, f"an output has shape {shape}")
+
+    def _fixed_batch(self, node: Node, reason: str) -> CompileError:
+        old = captured_batch(self.inputs)
+        what = f"the batch size cannot be changed from {old} to {self.batch}: {reason}"
+        hint = "export the module with that batch size, or an open one"
+        return CompileError("GL110", what, place(node), hint)
 
     def _add_output(self, name: str, result: Tensor) -> None:
         if len(result.shape) < 3:

@@ -27,6 +27,12 @@ def source_line(node: Node) -> str:
     return f"{os.path.basename(own[-1][0])}:{own[-1][1]}" if own else ""
 
 
+def place(node: Node) -> str:
+    """`features.3.conv (model.py:12)`."""
+    line = source_line(node)
+    return module_path(node) + (f" ({line})" if line else "")
+
+
 def identifier(name: str) -> str:
     return re.sub(r"\W", "_", name) or "model"
 

@@ -6,7 +6,7 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import OutputKind
 from torch.fx import Node
 
-from gradlet.frontends.pytorch.places import module_path, source_line
+from gradlet.frontends.pytorch.places import place
 from gradlet.ir.errors import CompileError
 
 _BATCH_NORM = "aten._native_batch_norm_legit_functional.default"
@@ -19,9 +19,7 @@ class Problems:
         self._places: dict[tuple[str, str], list[str]] = {}  # (operator, reason) -> where
 
     def add(self, node: Node, reason: str) -> None:
-        line = source_line(node)
-        place = module_path(node) + (f" ({line})" if line else "")
-        self._places.setdefault((str(node.target), reason), []).append(place)
+        self._places.setdefault((str(node.target), reason), []).append(place(node))
 
     def check(self) -> None:
         """Raises GL105 if there is any."""

@@ -77,7 +77,8 @@ def _infer_train(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
 def _evaluate_train(args: Arrays, attrs: Attrs) -> Results:
     x, gamma, beta, running_mean, running_var = args
     axes, count = tuple(range(x.ndim - 1)), x[..., 0].size
-    mean, var = x.mean(axis=axes), x.var(axis=axes)
+    # numpy adds up along these axes one by one: in float32 that loses digits which PyTorch keeps.
+    mean, var = (f(axis=axes, dtype=np.float64).astype(x.dtype) for f in (x.mean, x.var))
     rstd = 1 / np.sqrt(var + attrs["eps"])
     m = attrs["momentum"]
     # As PyTorch: the running variance is the unbiased one, the batch is normalised by the biased.
