@@ -1,55 +1,65 @@
+#include "quads.h"
 #include "windows.h"
 
 #include <string.h>
 
-// The rows and columns of a window that lie on the image, which pixel is the first of them, and
-// what a sum is divided by: `whole` windows count their padding.
-typedef struct {
-    int from, rows, columns;
-    float divisor;
-} avg_part;
-
-static inline avg_part avg_pool2d_part(const window_sizes *s, int p, int whole) {
-    const int oy = p / s->out_width % s->out_height, ox = p % s->out_width;
-    const int iy = oy * s->stride_y - s->top, ix = ox * s->stride_x - s->left;
-    const int y = at_least(iy, 0), x = at_least(ix, 0);
-    const int rows = at_most(iy + s->kernel_height, s->height) - y;
-    const int columns = at_most(ix + s->kernel_width, s->width) - x;
-    const int counted = whole ? s->kernel_height * s->kernel_width : rows * columns;
-    const int image = p / s->out_width / s->out_height * s->height;
-    return (avg_part){((image + y) * s->width + x) * s->channels, rows, columns, (float)counted};
+// Windows that count their padding share by all taps, others by those on the image.
+static inline float avg_pool2d_share(const window_sizes *s, window_part part, int count_padding) {
+    const int taps = count_padding ? s->kernel_height * s->kernel_width : part.rows * part.columns;
+    return 1.0f / (float)taps;
 }
 
-static void avg_pool2d_f32(float *y, const float *x, const int *sizes, int count_include_pad) {
+static inline quad_f32 sum_window_4_f32(const float *x, window_part part, int line, int channels) {
+    quad_f32 sum = {0.0f, 0.0f, 0.0f, 0.0f};
+    for (int row = 0; row < part.rows; row++, x += line) {
+        const float *end = x + part.columns * channels;
+        for (const float *at = x; at < end; at += channels)
+            sum = add_scaled_f32(sum, 1.0f, load_quad_f32(at));
+    }
+    return sum;
+}
+
+static inline float sum_window_f32(const float *x, window_part part, int line, int channels) {
+    float sum = 0.0f;
+    for (int row = 0; row < part.rows; row++, x += line) {
+        const float *end = x + part.columns * channels;
+        for (const float *at = x; at < end; at += channels)
+            sum += *at;
+    }
+    return sum;
+}
+
+static void avg_pool2d_f32(float *y, const float *x, const int *sizes, int count_padding) {
     const window_sizes s = read_window(sizes);
     const int line = s.width * s.channels;
-    for (int p = 0; p < s.batch * s.out_height * s.out_width; p++) {
-        const avg_part part = avg_pool2d_part(&s, p, count_include_pad);
-        const float *from = x + part.from;
-        for (int c = 0; c < s.channels; c++, from++) {
-            float sum = 0.0f;
-            for (int row = 0; row < part.rows; row++)
-                for (int i = 0; i < part.columns; i++)
-                    sum += from[row * line + i * s.channels];
-            *y++ = sum / part.divisor;
+    const quad_f32 zero = {0.0f, 0.0f, 0.0f, 0.0f};
+    for (int p = 0; p < s.batch * s.out_height * s.out_width; p++, y += s.channels) {
+        const window_part part = part_inside(&s, p);
+        const float share = avg_pool2d_share(&s, part, count_padding);
+        const float *from = x + part.begin;
+        int c = 0;
+        for (; c + 4 <= s.channels; c += 4) {
+            const quad_f32 sum = sum_window_4_f32(from + c, part, line, s.channels);
+            store_quad_f32(y + c, add_scaled_f32(zero, share, sum));
         }
+        for (; c < s.channels; c++)
+            y[c] = share * sum_window_f32(from + c, part, line, s.channels);
     }
 }
 
 // g is shared out evenly.
-static void avg_pool2d_grad_f32(float *dx, const float *g, const int *sizes,
-                                int count_include_pad) {
+static void avg_pool2d_grad_f32(float *dx, const float *g, const int *sizes, int count_padding) {
     const window_sizes s = read_window(sizes);
     const int line = s.width * s.channels;
     memset(dx, 0, (unsigned)(s.batch * s.height * line) * sizeof *dx);
-    for (int p = 0; p < s.batch * s.out_height * s.out_width; p++) {
-        const avg_part part = avg_pool2d_part(&s, p, count_include_pad);
-        float *to = dx + part.from;
-        for (int c = 0; c < s.channels; c++, to++) {
-            const float share = *g++ / part.divisor;
-            for (int row = 0; row < part.rows; row++)
-                for (int i = 0; i < part.columns; i++)
-                    to[row * line + i * s.channels] += share;
+    for (int p = 0; p < s.batch * s.out_height * s.out_width; p++, g += s.channels) {
+        const window_part part = part_inside(&s, p);
+        const float share = avg_pool2d_share(&s, part, count_padding);
+        for (int row = 0; row < part.rows; row++) {
+            float *to = dx + part.begin + row * line;
+            for (int column = 0; column < part.columns; column++, to += s.channels)
+                for (int c = 0; c < s.channels; c++)
+                    to[c] += share * g[c];
         }
     }
 }

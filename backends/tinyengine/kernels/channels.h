@@ -1,5 +1,6 @@
-// Sums of products channel by channel, all channels of a block at once: acc[c] += sum over k of
-// a[k * ak + c] b[k * bk + c]. Depthwise convolutions and both their gradients are made of them.
+// Sums of products channel by channel, all channels of a block at once: acc[c] = start[c] plus the
+// sum of a[i, k, c] b[i, k, c] over rows i and taps k. Depthwise convolutions and both their
+// gradients are made of them. There has to be a tap.
 //
 // For the floating point unit of an Arm Cortex-M the inner loops are written in its instructions:
 // one load fetches eight channels, 1.5 instructions a product.
@@ -15,60 +16,105 @@
     "vmla.f32 " s4 ", s20, s28\n vmla.f32 " s5 ", s21, s29\n" \
     "vmla.f32 " s6 ", s22, s30\n vmla.f32 " s7 ", s23, s31\n"
 
-static inline void channels_16_f32(float *acc, const float *a, int ak, const float *b, int bk,
-                                   int count) {
+static inline void channels_16_f32(float *acc, const float *start, const float *a,
+                                   walk_steps a_step, const float *b, walk_steps b_step, int rows,
+                                   int taps) {
 #if defined(__ARM_FP) && defined(__thumb2__)
-    __asm__ volatile("vldmia %[acc], {s0-s15}\n"
-                     "1:\n"
-                     "vldmia %[a]!, {s16-s23}\n vldmia %[b]!, {s24-s31}\n" PRODUCTS_8(
-                         "s0", "s1", "s2", "s3", "s4", "s5", "s6",
-                         "s7") "vldmia %[a], {s16-s23}\n vldmia %[b], {s24-s31}\n"
-                               "add %[a], %[a_step]\n add %[b], %[b_step]\n" PRODUCTS_8(
-                                   "s8", "s9", "s10", "s11", "s12", "s13", "s14",
-                                   "s15") "subs %[count], #1\n"
-                                          "bne 1b\n"
-                                          "vstmia %[acc], {s0-s15}\n"
-                     : [a] "+r"(a), [b] "+r"(b), [count] "+r"(count)
-                     : [acc] "r"(acc), [a_step] "r"(4 * ak - 32), [b_step] "r"(4 * bk - 32)
-                     : TILE_REGISTERS);
+    int k;
+    __asm__ volatile(
+        "vldmia %[start], {s0-s15}\n"
+        "1:\n"
+        "mov %[k], %[taps]\n"
+        "2:\n"
+        "vldmia %[a]!, {s16-s23}\n vldmia %[b]!, {s24-s31}\n" PRODUCTS_8(
+            "s0", "s1", "s2", "s3", "s4", "s5", "s6",
+            "s7") "vldmia %[a], {s16-s23}\n vldmia %[b], {s24-s31}\n"
+                  "add %[a], %[a_tap]\n add %[b], %[b_tap]\n" PRODUCTS_8(
+                      "s8", "s9", "s10", "s11", "s12", "s13", "s14",
+                      "s15") "subs %[k], #1\n"
+                             "bne 2b\n"
+                             "add %[a], %[a_row]\n add %[b], %[b_row]\n"
+                             "subs %[rows], #1\n"
+                             "bne 1b\n"
+                             "vstmia %[acc], {s0-s15}\n"
+        : [a] "+r"(a), [b] "+r"(b), [rows] "+r"(rows), [k] "=&r"(k)
+        : [acc] "r"(acc), [start] "r"(start), [taps] "r"(taps), [a_tap] "r"(4 * a_step.term - 32),
+          [b_tap] "r"(4 * b_step.term - 32), [a_row] "r"(4 * (a_step.row - taps * a_step.term)),
+          [b_row] "r"(4 * (b_step.row - taps * b_step.term))
+        : TILE_REGISTERS);
 #else
-    for (int k = 0; k < count; k++, a += ak, b += bk)
-        for (int c = 0; c < 16; c++)
-            acc[c] += a[c] * b[c];
+    for (int c = 0; c < 16; c++)
+        acc[c] = start[c];
+    for (int i = 0; i < rows; i++)
+        for (int k = 0; k < taps; k++)
+            for (int c = 0; c < 16; c++)
+                acc[c] += a[i * a_step.row + k * a_step.term + c] *
+                          b[i * b_step.row + k * b_step.term + c];
 #endif
 }
 
-static inline void channels_8_f32(float *acc, const float *a, int ak, const float *b, int bk,
-                                  int count) {
+static inline void channels_8_f32(float *acc, const float *start, const float *a, walk_steps a_step,
+                                  const float *b, walk_steps b_step, int rows, int taps) {
 #if defined(__ARM_FP) && defined(__thumb2__)
-    __asm__ volatile("vldmia %[acc], {s0-s7}\n"
-                     "1:\n"
-                     "vldmia %[a], {s16-s23}\n vldmia %[b], {s24-s31}\n"
-                     "add %[a], %[a_step]\n add %[b], %[b_step]\n" PRODUCTS_8(
-                         "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7") "subs %[count], #1\n"
-                                                                         "bne 1b\n"
-                                                                         "vstmia %[acc], {s0-s7}\n"
-                     : [a] "+r"(a), [b] "+r"(b), [count] "+r"(count)
-                     : [acc] "r"(acc), [a_step] "r"(4 * ak), [b_step] "r"(4 * bk)
-                     : TILE_REGISTERS);
+    int k;
+    __asm__ volatile(
+        "vldmia %[start], {s0-s7}\n"
+        "1:\n"
+        "mov %[k], %[taps]\n"
+        "2:\n"
+        "vldmia %[a], {s16-s23}\n vldmia %[b], {s24-s31}\n"
+        "add %[a], %[a_tap]\n add %[b], %[b_tap]\n" PRODUCTS_8(
+            "s0", "s1", "s2", "s3", "s4", "s5", "s6",
+            "s7") "subs %[k], #1\n"
+                  "bne 2b\n"
+                  "add %[a], %[a_row]\n add %[b], %[b_row]\n"
+                  "subs %[rows], #1\n"
+                  "bne 1b\n"
+                  "vstmia %[acc], {s0-s7}\n"
+        : [a] "+r"(a), [b] "+r"(b), [rows] "+r"(rows), [k] "=&r"(k)
+        : [acc] "r"(acc), [start] "r"(start), [taps] "r"(taps), [a_tap] "r"(4 * a_step.term),
+          [b_tap] "r"(4 * b_step.term), [a_row] "r"(4 * (a_step.row - taps * a_step.term)),
+          [b_row] "r"(4 * (b_step.row - taps * b_step.term))
+        : TILE_REGISTERS);
 #else
-    for (int k = 0; k < count; k++, a += ak, b += bk)
-        for (int c = 0; c < 8; c++)
-            acc[c] += a[c] * b[c];
+    for (int c = 0; c < 8; c++)
+        acc[c] = start[c];
+    for (int i = 0; i < rows; i++)
+        for (int k = 0; k < taps; k++)
+            for (int c = 0; c < 8; c++)
+                acc[c] += a[i * a_step.row + k * a_step.term + c] *
+                          b[i * b_step.row + k * b_step.term + c];
 #endif
 }
+
+static const float zero_channels_f32[16] = {0.0f};
 
 // The widest block that `left` channels have room for.
 static inline int channel_block(int left) {
     return left >= 16 ? 16 : left >= 8 ? 8 : 1;
 }
 
-static inline void channels_f32(float *acc, int block, const float *a, int ak, const float *b,
-                                int bk, int count) {
-    if (block == 16)
-        channels_16_f32(acc, a, ak, b, bk, count);
-    else if (block == 8)
-        channels_8_f32(acc, a, ak, b, bk, count);
+// A block of channels; without rows or taps it remains what it starts as.
+static inline void channels_f32(float *acc, int block, const float *start, const float *a,
+                                walk_steps a_step, const float *b, walk_steps b_step, int rows,
+                                int taps) {
+    if (block > 1 && rows > 0 && taps > 0) {
+        if (block == 16)
+            channels_16_f32(acc, start, a, a_step, b, b_step, rows, taps);
+        else
+            channels_8_f32(acc, start, a, a_step, b, b_step, rows, taps);
+        return;
+    }
+    for (int c = 0; c < block; c++)
+        acc[c] = start[c];
+    for (; rows > 0; rows--, a += a_step.row, b += b_step.row)
+        acc[0] = dot_f32(acc[0], a, a_step.term, b, b_step.term, taps);
+}
+
+static inline void end_channels_f32(float *y, const float *acc, int block, float lo, float hi) {
+    if (block == 1)
+        y[0] = clamp_f32(acc[0], lo, hi);
     else
-        acc[0] = dot_f32(acc[0], a, ak, b, bk, count);
+        for (int c = 0; c < block; c += 4)
+            store_quad_f32(y + c, clamp_quad_f32(load_quad_f32(acc + c), lo, hi));
 }

@@ -1,5 +1,8 @@
 #include "products.h"
 
+#include <math.h>
+#include <stddef.h>
+
 // Images [batch, height, width, channels], weights [out channels, taps, channels / groups].
 
 // Adds to a tile of results, which are `rows` neighbours at (oy, ox) of a row of an image and some
@@ -133,24 +136,21 @@ static void conv2d_pointwise_input_grad_f32(float *dx, const float *g, const flo
     matmul_nn_f32(dx, g, w, pixels, channels, out);
 }
 
-// One tap of dw, for some output and input channels: g and x are the first of these.
+// One tap, at (y, x) from the first, of dw for some output and input channels: g and image are the
+// first of these.
 static inline void conv2d_weight_tile_f32(float *acc, int rows, int columns, const float *g,
-                                          const float *x, int ky, int kx, const window_sizes *s) {
-    const int dy = ky * s->dilation_y - s->top, dx = kx * s->dilation_x - s->left;
-    const int oy_end =
-        end_window(ky * s->dilation_y, s->top, s->stride_y, s->out_height, s->height);
-    const int ox = first_window(kx * s->dilation_x, s->left, s->stride_x);
-    const int count =
-        end_window(kx * s->dilation_x, s->left, s->stride_x, s->out_width, s->width) - ox;
+                                          const float *image, int y, int x, const window_sizes *s) {
+    const int oy = first_window(y, s->top, s->stride_y), ox = first_window(x, s->left, s->stride_x);
+    const int walks = end_window(y, s->top, s->stride_y, s->out_height, s->height) - oy;
+    const int count = end_window(x, s->left, s->stride_x, s->out_width, s->width) - ox;
+    const walk_steps g_step = {s->out_width * s->out_channels, s->out_channels};
+    const walk_steps x_step = {s->stride_y * s->width * s->channels, s->stride_x * s->channels};
+    g += (oy * s->out_width + ox) * s->out_channels;
+    image +=
+        ((oy * s->stride_y + y - s->top) * s->width + ox * s->stride_x + x - s->left) * s->channels;
     for (int n = 0; n < s->batch; n++)
-        for (int oy = first_window(ky * s->dilation_y, s->top, s->stride_y); oy < oy_end; oy++)
-            tn_tile_f32(
-                acc, rows, columns,
-                g + ((n * s->out_height + oy) * s->out_width + ox) * s->out_channels,
-                s->out_channels,
-                x + ((n * s->height + oy * s->stride_y + dy) * s->width + ox * s->stride_x + dx) *
-                        s->channels,
-                s->stride_x * s->channels, count);
+        tn_tile_f32(acc, rows, columns, g + n * s->out_height * g_step.row, g_step,
+                    image + n * s->height * s->width * s->channels, x_step, walks, count);
 }
 
 // dw[o, ky, kx, c] = sum of g[o] times the x[c] that the tap sees.
@@ -167,7 +167,8 @@ static void conv2d_weight_grad_f32(float *dw, const float *x, const float *g, co
                 const int columns = at_most(channels - c, 4);
                 begin_tile_f32(acc, NULL, columns);
                 conv2d_weight_tile_f32(acc, rows, columns, g + o, x + group * channels + c,
-                                       k / s.kernel_width, k % s.kernel_width, &s);
+                                       k / s.kernel_width * s.dilation_y,
+                                       k % s.kernel_width * s.dilation_x, &s);
                 end_tile_f32(dw + (o * taps + k) * channels + c, taps * channels, acc, rows,
                              columns, -INFINITY, INFINITY);
             }

@@ -1,5 +1,8 @@
 #include "products.h"
 
+#include <math.h>
+#include <stddef.h>
+
 // y[m, n] of each of a batch; from one to the next the operands move on by their steps, 0 for one
 // that the batch shares.
 

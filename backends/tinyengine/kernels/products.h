@@ -47,7 +47,8 @@ static inline void matmul_tn_f32(float *y, const float *a, const float *b, int r
         for (int n = 0; n < columns; n += 4) {
             const int width = at_most(columns - n, 4);
             begin_tile_f32(acc, NULL, width);
-            tn_tile_f32(acc, height, width, a + m, rows, b + n, columns, depth);
+            tn_tile_f32(acc, height, width, a + m, (walk_steps){0, rows}, b + n,
+                        (walk_steps){0, columns}, 1, depth);
             end_tile_f32(y + m * columns + n, columns, acc, height, width, -INFINITY, INFINITY);
         }
     }

@@ -8,25 +8,9 @@
 
 #pragma once
 
-// Four neighbouring results.
-typedef struct {
-    float a, b, c, d;
-} quad_f32;
+#include "quads.h"
 
-static inline quad_f32 load_quad_f32(const float *x) {
-    return (quad_f32){x[0], x[1], x[2], x[3]};
-}
-
-static inline void store_quad_f32(float *y, quad_f32 q) {
-    y[0] = q.a;
-    y[1] = q.b;
-    y[2] = q.c;
-    y[3] = q.d;
-}
-
-static inline quad_f32 add_scaled_f32(quad_f32 sum, float x, quad_f32 w) {
-    return (quad_f32){sum.a + x * w.a, sum.b + x * w.b, sum.c + x * w.c, sum.d + x * w.d};
-}
+#include <math.h>
 
 // sum + a[k] b[k], with steps between the elements.
 static inline float dot_f32(float sum, const float *a, int ak, const float *b, int bk, int count) {
@@ -152,42 +136,59 @@ static inline void nn_4x4_f32(float *acc, const float *a, int am, const float *b
 #endif
 }
 
-// a[k * ak + m], b[k * bk + n].
-static inline void tn_4x4_f32(float *acc, const float *a, int ak, const float *b, int bk,
-                              int count) {
+// Elements from one row of a walk through an operand, and from one term in the row, to the next.
+typedef struct {
+    int row, term;
+} walk_steps;
+
+// a[k, m], b[k, n], summed over rows of terms.
+static inline void tn_4x4_f32(float *acc, const float *a, walk_steps a_step, const float *b,
+                              walk_steps b_step, int rows, int terms) {
 #if defined(__ARM_FP) && defined(__thumb2__)
-    __asm__ volatile("vldmia %[acc], {s0-s15}\n"
-                     "subs %[count], #2\n"
-                     "blt 2f\n"
-                     "1:\n"
-                     "vldmia %[a], {s16-s19}\n add %[a], %[a_step]\n"
-                     "vldmia %[b], {s24-s27}\n add %[b], %[b_step]\n"
-                     "vldmia %[a], {s20-s23}\n add %[a], %[a_step]\n"
-                     "vldmia %[b], {s28-s31}\n add %[b], %[b_step]\n" OUTER_PRODUCT_4X4(
-                         "s16", "s17", "s18", "s19", "s24", "s25", "s26", "s27")
-                         OUTER_PRODUCT_4X4("s20", "s21", "s22", "s23", "s28", "s29", "s30",
-                                           "s31") "subs %[count], #2\n"
-                                                  "bge 1b\n"
-                                                  "2:\n"
-                                                  "adds %[count], #1\n"
-                                                  "bne 3f\n"
-                                                  "vldmia %[a], {s16-s19}\n"
-                                                  "vldmia %[b], {s24-s27}\n" OUTER_PRODUCT_4X4(
-                                                      "s16", "s17", "s18", "s19", "s24", "s25",
-                                                      "s26", "s27") "3:\n"
-                                                                    "vstmia %[acc], {s0-s15}\n"
-                     : [a] "+r"(a), [b] "+r"(b), [count] "+r"(count)
-                     : [acc] "r"(acc), [a_step] "r"(4 * ak), [b_step] "r"(4 * bk)
-                     : TILE_REGISTERS);
+    int k;
+    __asm__ volatile(
+        "vldmia %[acc], {s0-s15}\n"
+        "1:\n"
+        "subs %[k], %[terms], #2\n"
+        "blt 3f\n"
+        "2:\n"
+        "vldmia %[a], {s16-s19}\n add %[a], %[a_term]\n"
+        "vldmia %[b], {s24-s27}\n add %[b], %[b_term]\n"
+        "vldmia %[a], {s20-s23}\n add %[a], %[a_term]\n"
+        "vldmia %[b], {s28-s31}\n add %[b], %[b_term]\n" OUTER_PRODUCT_4X4(
+            "s16", "s17", "s18", "s19", "s24", "s25", "s26", "s27")
+            OUTER_PRODUCT_4X4(
+                "s20", "s21", "s22", "s23", "s28", "s29", "s30",
+                "s31") "subs %[k], #2\n"
+                       "bge 2b\n"
+                       "3:\n"
+                       "adds %[k], #1\n"
+                       "bne 4f\n"
+                       "vldmia %[a], {s16-s19}\n add %[a], %[a_term]\n"
+                       "vldmia %[b], {s24-s27}\n add %[b], %[b_term]\n" OUTER_PRODUCT_4X4(
+                           "s16", "s17", "s18", "s19", "s24", "s25", "s26",
+                           "s27") "4:\n"
+                                  "add %[a], %[a_row]\n add %[b], %[b_row]\n"
+                                  "subs %[rows], #1\n"
+                                  "bgt 1b\n"
+                                  "vstmia %[acc], {s0-s15}\n"
+        : [a] "+r"(a), [b] "+r"(b), [rows] "+r"(rows), [k] "=&r"(k)
+        : [acc] "r"(acc), [terms] "r"(terms), [a_term] "r"(4 * a_step.term),
+          [b_term] "r"(4 * b_step.term), [a_row] "r"(4 * (a_step.row - terms * a_step.term)),
+          [b_row] "r"(4 * (b_step.row - terms * b_step.term))
+        : TILE_REGISTERS);
 #else
     quad_f32 row0 = load_quad_f32(acc), row1 = load_quad_f32(acc + 4);
     quad_f32 row2 = load_quad_f32(acc + 8), row3 = load_quad_f32(acc + 12);
-    for (int k = 0; k < count; k++, a += ak, b += bk) {
-        quad_f32 w = load_quad_f32(b);
-        row0 = add_scaled_f32(row0, a[0], w);
-        row1 = add_scaled_f32(row1, a[1], w);
-        row2 = add_scaled_f32(row2, a[2], w);
-        row3 = add_scaled_f32(row3, a[3], w);
+    for (int i = 0; i < rows; i++, a += a_step.row, b += b_step.row) {
+        for (int k = 0; k < terms; k++) {
+            const float *x = a + k * a_step.term;
+            quad_f32 w = load_quad_f32(b + k * b_step.term);
+            row0 = add_scaled_f32(row0, x[0], w);
+            row1 = add_scaled_f32(row1, x[1], w);
+            row2 = add_scaled_f32(row2, x[2], w);
+            row3 = add_scaled_f32(row3, x[3], w);
+        }
     }
     store_quad_f32(acc, row0);
     store_quad_f32(acc + 4, row1);
@@ -292,36 +293,46 @@ static inline void nn_tile_f32(float *acc, int rows, int columns, const float *a
     }
 }
 
-static inline void tn_tile_f32(float *acc, int rows, int columns, const float *a, int ak,
-                               const float *b, int bk, int count) {
-    if (columns < 4) {
-        for (int m = 0; m < rows; m++)
-            for (int n = 0; n < columns; n++)
-                acc[4 * m + n] = dot_f32(acc[4 * m + n], a + m, ak, b + n, bk, count);
-    } else if (rows < 4) {
-        for (int m = 0; m < rows; m++)
-            n_1x4_f32(acc + 4 * m, a + m, ak, b, bk, count);
-    } else {
-        tn_4x4_f32(acc, a, ak, b, bk, count);
+static inline void tn_tile_f32(float *acc, int rows, int columns, const float *a, walk_steps a_step,
+                               const float *b, walk_steps b_step, int walks, int terms) {
+    if (rows == 4 && columns == 4 && walks > 0) {
+        tn_4x4_f32(acc, a, a_step, b, b_step, walks, terms);
+        return;
+    }
+    for (; walks > 0; walks--, a += a_step.row, b += b_step.row) {
+        for (int m = 0; m < rows; m++) {
+            if (columns == 4)
+                n_1x4_f32(acc + 4 * m, a + m, a_step.term, b, b_step.term, terms);
+            else
+                for (int n = 0; n < columns; n++)
+                    acc[4 * m + n] =
+                        dot_f32(acc[4 * m + n], a + m, a_step.term, b + n, b_step.term, terms);
+        }
     }
 }
 
 // Every row of a tile begins as the bias, or as zero where there is none.
 static inline void begin_tile_f32(float *acc, const float *bias, int columns) {
-    for (int n = 0; n < 4; n++) {
-        float start = bias && n < columns ? bias[n] : 0.0f;
-        acc[n] = acc[n + 4] = acc[n + 8] = acc[n + 12] = start;
-    }
-}
-
-static inline float clamp_f32(float x, float lo, float hi) {
-    return x < lo ? lo : x > hi ? hi : x; // keeps NaN
+    quad_f32 start = {0.0f, 0.0f, 0.0f, 0.0f};
+    if (bias && columns == 4)
+        start = load_quad_f32(bias);
+    else if (bias)
+        start =
+            (quad_f32){bias[0], columns > 1 ? bias[1] : 0.0f, columns > 2 ? bias[2] : 0.0f, 0.0f};
+    for (int m = 0; m < 16; m += 4)
+        store_quad_f32(acc + m, start);
 }
 
 // y[m * ym + n] = the tile, clamped.
 static inline void end_tile_f32(float *y, int ym, const float *acc, int rows, int columns, float lo,
                                 float hi) {
-    for (int m = 0; m < rows; m++, y += ym, acc += 4)
-        for (int n = 0; n < columns; n++)
-            y[n] = clamp_f32(acc[n], lo, hi);
+    for (int m = 0; m < rows; m++, y += ym, acc += 4) {
+        if (columns == 4 && lo == -INFINITY)
+            store_quad_f32(y, load_quad_f32(acc));
+        else if (columns == 4)
+            store_quad_f32(y, clamp_quad_f32(load_quad_f32(acc), lo, hi));
+        else
+            for (int n = 0; n < columns; n++)
+                y[n] = clamp_f32(acc[n], lo, hi);
+    }
 }

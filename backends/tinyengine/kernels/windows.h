@@ -46,3 +46,19 @@ static inline int end_window(int offset, int before, int stride, int count, int 
     const int last = size - 1 + before - offset;
     return last < 0 ? 0 : at_most(count, last / stride + 1);
 }
+
+// The part of a window that lies on its image, for the result number p of a batch: its first
+// element, its rows and its columns.
+typedef struct {
+    int begin, rows, columns;
+} window_part;
+
+static inline window_part part_inside(const window_sizes *s, int p) {
+    const int line = p / s->out_width, image = line / s->out_height;
+    const int iy = (line - image * s->out_height) * s->stride_y - s->top;
+    const int ix = (p - line * s->out_width) * s->stride_x - s->left;
+    const int y = at_least(iy, 0), x = at_least(ix, 0);
+    return (window_part){((image * s->height + y) * s->width + x) * s->channels,
+                         at_most(iy + s->kernel_height, s->height) - y,
+                         at_most(ix + s->kernel_width, s->width) - x};
+}
