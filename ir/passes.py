@@ -32,12 +32,20 @@ class Context:
 
 
 class Pass(Protocol):
-    """A rewrite of a graph, in place. Options are fields of a frozen dataclass; `name` is how pipelines call it."""
+    """A rewrite of a graph, in place. Options are fields of a frozen dataclass; `name` is how pipelines call it.
+
+    A pass that is meant to change the numbers says `keeps_numbers: ClassVar[bool] = False`.
+    """
 
     name: ClassVar[str]
 
     def run(self, graph: Graph, context: Context) -> bool:
         """Returns whether anything changed."""
+
+
+def keeps_numbers(pass_: Pass) -> bool:
+    """Whether the graph computes the same after the pass, but for rounding."""
+    return bool(getattr(pass_, "keeps_numbers", True))
 
 
 class UpdateRule(Protocol):

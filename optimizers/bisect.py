@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlet.ir.graph import Graph
-from gradlet.ir.passes import Context, Pass
+from gradlet.ir.passes import Context, Pass, keeps_numbers
 from gradlet.ir.printer import print_graph
 from gradlet.optimizers.pass_manager import PassManager
 from gradlet.optimizers.pipelines import print_pass
@@ -50,7 +50,7 @@ def find_culprit(
     def compare(pass_: Pass | None, present: Graph) -> None:
         nonlocal printed
         new, text = measure(present), print_graph(present)
-        for name in numbers if pass_ else ():
+        for name in numbers if pass_ and keeps_numbers(pass_) else ():
             if name in new and not _close(numbers[name], new[name], tolerance):
                 assert pass_ is not None
                 raise _FoundError(Culprit(print_pass(pass_), name, numbers[name], new[name], (printed, text)))

@@ -164,24 +164,34 @@ def compile_program(
 
 def _optimize(program: Program, options: Options, context: Context, progress: Callable[[str], None]) -> None:
     """Runs the passes that the options ask for."""
-    usual = "inference" if options.scheme == "none" else "train"
-    head = "replace_head," if options.classes is not None else ""
-    pass_options = {
-        "replace_head": {"classes": str(options.classes), "seed": str(options.seed)},
-        "sparse_update": {"scheme": _scheme(options.scheme)},
-        "differentiate": {"loss": options.loss, "update": _one_call(options.update)},
-    }
     optimize(
         program,
         context,
-        options.pipeline or head + usual,
-        options={} if options.pipeline else pass_options,
+        options.pipeline or usual_pipeline(options),
+        options=pass_options(options),
         dump_dir=options.dump_dir,
         check=numeric_check(context.ops, options.seed) if options.check else None,
         stop_after=options.stop_after,
         skip=options.skip,
         progress=lambda record: progress(f"{record.text}: {record.nodes} nodes"),
     )
+
+
+def usual_pipeline(options: Options) -> str:
+    """The passes that run unless the user names others."""
+    head = "replace_head," if options.classes is not None else ""
+    return head + ("inference" if options.scheme == "none" else "train")
+
+
+def pass_options(options: Options) -> dict[str, dict[str, object]]:
+    """What the options say to the passes of the usual pipeline; passes that the user wrote have their own options."""
+    if options.pipeline:
+        return {}
+    return {
+        "replace_head": {"classes": str(options.classes), "seed": str(options.seed)},
+        "sparse_update": {"scheme": _scheme(options.scheme)},
+        "differentiate": {"loss": options.loss, "update": _one_call(options.update)},
+    }
 
 
 def _scheme(text: str) -> Call:

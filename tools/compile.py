@@ -11,6 +11,7 @@ sample input), or a program that gradlet wrote. Errors name the place in the mod
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from rich.console import Console
 
@@ -22,6 +23,7 @@ from gradlet.tools.paths import parse_bytes, user_path
 from gradlet.tools.summary import show_summary
 
 HELP = "compile a model into a training program"
+EXAMPLE = Path(__file__).parents[1] / "examples" / "digits" / "digits.gradlet"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

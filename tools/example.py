@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from rich.console import Console
 
-from gradlet.tools.compile import compile_source, finish
+from gradlet.tools.compile import EXAMPLE, compile_source, finish
 from gradlet.tools.datasets import load_dataset
 from gradlet.tools.emulate import emulate, measured_memory
 from gradlet.tools.progress import bars
 from gradlet.tools.training import Schedule, accuracy, steps_of, train
 
-FOLDER = Path(__file__).parents[1] / "examples" / "digits"
-CHECKPOINT, SCHEME = FOLDER / "digits.gradlet", FOLDER / "sparse.yaml"
+SCHEME = EXAMPLE.with_name("sparse.yaml")
 DATA = "digits:1"  # a quarter turn
 SCHEDULE = Schedule(epochs=2, lr=0.02, decay=True)
 
@@ -24,7 +22,7 @@ def run_example(args: argparse.Namespace, console: Console) -> int:
     if args.scheme == "full":
         args.scheme = str(SCHEME)
     args.emulate = False
-    compiled = compile_source(args, console, str(CHECKPOINT))
+    compiled = compile_source(args, console, str(EXAMPLE))
     with console.status("one step on the emulated device, compared with the reference"):
         emulate(compiled, args.seed)
     data, program = load_dataset(DATA), compiled.program

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import gradlet
 from gradlet.ir.graph import Graph, Node, Phase, Role, State, written_states
-from gradlet.ir.memory_plan import MemoryPlan, Slot
 from gradlet.ir.op_def import OpSet
 from gradlet.ir.program import Program
 from gradlet.ir.target import Target
+from gradlet.optimizers.memory_report import alive_at_peak
 
 SCHEMA = 1
 
@@ -117,28 +118,4 @@ def _node(index: int, node: Node, ops: OpSet) -> dict[str, Any]:
 
 def peak(graph: Graph) -> list[dict[str, Any]]:
     """What is alive at the fullest step, largest first."""
-    if not graph.plan or not graph.plan.slots:
-        return []
-    step = fullest_step(graph.plan)
-    alive = sorted((s for s in graph.plan.slots if s.first <= step <= s.last), key=lambda s: -s.size)
-    return [{"step": step, "bytes": s.size, "offset": s.offset} | _described(s) for s in alive]
-
-
-def _described(slot: Slot) -> dict[str, str]:
-    value = slot.values[0] if slot.values else None
-    maker = value.producer if value else None
-    return {
-        "value": str(value) if value else "working memory",
-        "op": maker.op if maker else "input",
-        "place": maker.loc if maker else "",
-    }
-
-
-def fullest_step(plan: MemoryPlan) -> int:
-    """The index of the node during which most bytes are alive."""
-
-    def candidates() -> Iterator[tuple[int, int]]:
-        for first in {s.first for s in plan.slots}:
-            yield sum(s.size for s in plan.slots if s.first <= first <= s.last), -first
-
-    return -max(candidates())[1]
+    return [asdict(alive) for alive in alive_at_peak(graph, graph.plan)] if graph.plan else []

@@ -25,6 +25,7 @@ class ReplaceHead:
     """
 
     name: ClassVar[str] = "replace_head"
+    keeps_numbers: ClassVar[bool] = False
     classes: int
     seed: int = 0
 

@@ -17,6 +17,7 @@ class ClipGradients:
     """
 
     name: ClassVar[str] = "clip_gradients"
+    keeps_numbers: ClassVar[bool] = False
     limit: float = 1.0
 
     def run(self, graph: Graph, context: Context) -> bool:
