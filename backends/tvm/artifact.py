@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gradlet.backends.tvm.build import compile_module, host_target
+from gradlet.backends.tvm.build import build_module, host_target, module_of
 from gradlet.backends.tvm.calls import Call, calls
 from gradlet.backends.tvm.function import Function, make_function
 from gradlet.backends.tvm.kernel import Case, Kernel
 from gradlet.backends.tvm.layout import Place, places, plan_of, scratch_places
-from gradlet.backends.tvm.package import tvm
 from gradlet.ir.backend import Artifact
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph, Value
@@ -26,7 +25,7 @@ from gradlet.ir.printer import print_node
 from gradlet.ir.program import Program
 from gradlet.ir.target import Target
 
-Functions = dict[tuple[Kernel, Case], tuple[str, Function]]
+Functions = dict[tuple[Kernel, Case], Function]
 
 
 def emit(program: Program, target: Target, toolbox: Toolbox) -> Artifact:
@@ -41,15 +40,14 @@ def emit(program: Program, target: Target, toolbox: Toolbox) -> Artifact:
     kernels = toolbox.kernels("tvm")
     lists = [calls(g, kernels, places(g, plan)) for g, plan in zip(program.graphs, plans, strict=True)]
     functions = _functions([call for list_ in lists for call in list_])
-    made = [function for _, function in functions.values()]
     schedule = {
         "arena_bytes": max(plan.arena_bytes for plan in plans),
         "graphs": [_graph(*row, functions) for row in zip(program.graphs, plans, lists, strict=True)],
     }
     return Artifact(
         {
-            f"{program.name}_kernels.py": _module(made).script().encode(),
-            f"{program.name}_kernels.o": _machine_code(made),
+            f"{program.name}_kernels.py": module_of(functions.values()).script().encode(),
+            f"{program.name}_kernels.o": _machine_code(build_module(functions)),
             f"{program.name}_calls.json": json.dumps(schedule, indent=1).encode(),
         },
         {"functions": len(functions), "calls": sum(map(len, lists)), "processor": host_target().attrs["mcpu"]},
@@ -63,8 +61,7 @@ def _functions(all_calls: list[Call]) -> Functions:
     for call in all_calls:
         if (call.kernel, call.case) not in made:
             op, number = call.case.op, count[call.case.op]
-            name = f"{op}_{number}" if number else op
-            made[call.kernel, call.case] = name, make_function(call.kernel, call.case, name)
+            made[call.kernel, call.case] = make_function(call.kernel, call.case, f"{op}_{number}" if number else op)
             count[op] += 1
     return made
 
@@ -81,10 +78,9 @@ def _graph(graph: Graph, plan: MemoryPlan, calls_: list[Call], functions: Functi
 
     described = []
     for call in calls_:
-        name, function = functions[call.kernel, call.case]
-        described.append(
-            {"function": name, "arguments": list(arguments(call, function)), "node": print_node(call.node)}
-        )
+        function = functions[call.kernel, call.case]
+        row = {"function": function.name, "arguments": list(arguments(call, function)), "node": print_node(call.node)}
+        described.append(row)
     return {"name": graph.name, "calls": described}
 
 
@@ -97,13 +93,8 @@ def _argument(call: Call, value: Value, place: Place) -> dict[str, Any]:
     return {"state": place.state, "offset": offset} if place.state else {"offset": offset}
 
 
-def _module(functions: list[Function]) -> Any:
-    return tvm.IRModule({f.prim.attrs["global_symbol"]: f.prim for f in functions})
-
-
-def _machine_code(functions: list[Function]) -> bytes:
+def _machine_code(library: Any) -> bytes:
     """An object file; its symbols are those of TVM's calling convention."""
-    library = compile_module(functions)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kernels.o"
         library.mod.write_to_file(str(path), "o")

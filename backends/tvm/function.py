@@ -25,6 +25,10 @@ class Function:
     scratch: tuple[Piece, ...]
 
     @property
+    def name(self) -> str:
+        return str(self.prim.attrs["global_symbol"])
+
+    @property
     def scratch_bytes(self) -> int:
         return self.scratch[-1].end if self.scratch else 0
 
