@@ -9,36 +9,31 @@ from gradlet.frontends.pytorch.tensor import Tensor
 Number = int | float
 
 
-def add(b: Builder, x: Operand | Number, other: Operand | Number, alpha: Number = 1) -> Tensor:
-    if isinstance(x, Number):
-        x, other = _times(b, other, alpha), x
-        alpha = 1
+def add(b: Builder, x: Operand, other: Operand | Number, alpha: Number = 1) -> Operand:
     if isinstance(other, Number):
         return shifted(b, x, other * alpha)
     return binary(b, "add", x, _times(b, other, alpha))
 
 
-def sub(b: Builder, x: Operand | Number, other: Operand | Number, alpha: Number = 1) -> Tensor:
-    if isinstance(other, Number) or isinstance(x, Number):
-        return add(b, x, other, -alpha)
+def sub(b: Builder, x: Operand, other: Operand | Number, alpha: Number = 1) -> Operand:
+    if isinstance(other, Number):
+        return shifted(b, x, -other * alpha)
     return binary(b, "sub", x, _times(b, other, alpha))
 
 
-def rsub(b: Builder, x: Operand, other: Operand | Number, alpha: Number = 1) -> Tensor:
+def rsub(b: Builder, x: Operand, other: Operand | Number, alpha: Number = 1) -> Operand:
+    if isinstance(other, Number):
+        return shifted(b, _times(b, x, -alpha), other)
     return sub(b, other, x, alpha)
 
 
-def mul(b: Builder, x: Operand | Number, other: Operand | Number) -> Tensor:
-    if isinstance(x, Number):
-        x, other = other, x
+def mul(b: Builder, x: Operand, other: Operand | Number) -> Operand:
     return _times(b, x, other) if isinstance(other, Number) else binary(b, "mul", x, other)
 
 
-def div(b: Builder, x: Operand | Number, other: Operand | Number, rounding_mode: str | None = None) -> Tensor:
+def div(b: Builder, x: Operand, other: Operand | Number, rounding_mode: str | None = None) -> Operand:
     if rounding_mode:
         raise UnsupportedError(f"rounding_mode={rounding_mode!r}")
-    if isinstance(x, Number):
-        return _times(b, reciprocal(b, other), x)
     return _times(b, x, 1 / other) if isinstance(other, Number) else binary(b, "div", x, other)
 
 

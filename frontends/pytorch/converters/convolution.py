@@ -1,6 +1,7 @@
 """Convolution in one or two dimensions, grouped and depthwise."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from gradlet.frontends.pytorch.builder import Builder, Operand
 from gradlet.frontends.pytorch.planes import Padding, on_planes, pair
@@ -22,7 +23,10 @@ def convolution(dimensions: int) -> Callable[..., Tensor]:
         groups: int = 1,
     ) -> Tensor:
         kernel, dilations = pair(weight.shape[2:], dimensions), pair(dilation, dimensions)
-        attrs = {"strides": pair(stride, dimensions), "padding": _padding(padding, kernel, dilations, dimensions)}
+        attrs: dict[str, Any] = {
+            "strides": pair(stride, dimensions),
+            "padding": _padding(padding, kernel, dilations, dimensions),
+        }
         attrs |= {"dilation": dilations} if dilations != (1, 1) else {}
         is_depthwise = 1 < groups == x.shape[-dimensions - 1]
         op = "depthwise_conv2d" if is_depthwise else "conv2d"

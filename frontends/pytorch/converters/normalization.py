@@ -41,8 +41,8 @@ def training(
         return inference(b, x, weight, bias, mean, var, momentum, eps)
     operands = _operands(b, x, weight, bias, mean, var)
     node = b.node("batch_norm_train", b.channels_last(x), *operands, eps=eps, momentum=momentum)
-    y, _, _, *written = node.outputs
-    return b.from_channels_last(y), None, None, *(b.laid(value, (0,)) for value in written)
+    y, _, _, mean_written, var_written = node.outputs
+    return b.from_channels_last(y), None, None, b.laid(mean_written, (0,)), b.laid(var_written, (0,))
 
 
 def _operands(

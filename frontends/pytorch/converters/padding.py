@@ -15,11 +15,11 @@ def pad(b: Builder, x: Operand, pad: Sequence[int], mode: str = "constant", valu
     sizes = {rank - 1 - k // 2: (pad[k], pad[k + 1]) for k in range(0, len(pad), 2)}
     for axis, (before, after) in sizes.items():
         result = slices(b, result, axis, max(0, -before), x.shape[axis] + min(0, after))
-    grown = [tuple(max(0, size) for size in sizes.get(axis, (0, 0))) for axis in result.order]
+    grown = [[max(0, size) for size in sizes.get(axis, (0, 0))] for axis in result.order]
     if not any(map(any, grown)):
         return result
-    before, after = zip(*grown, strict=True)
-    return b.laid(b("pad", result.value, before=before, after=after, value=float(value or 0)), result.order)
+    added = {"before": tuple(size for size, _ in grown), "after": tuple(size for _, size in grown)}
+    return b.laid(b("pad", result.value, **added, value=float(value or 0)), result.order)
 
 
 CONVERTERS = {

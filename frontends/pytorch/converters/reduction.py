@@ -1,6 +1,7 @@
 """Sums, means, maxima and variances over axes."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from gradlet.frontends.pytorch.broadcast import binary, scaled, unary
 from gradlet.frontends.pytorch.builder import Builder, Operand, UnsupportedError
@@ -53,7 +54,7 @@ def variance(
     return mean if free == count else scaled(b, mean, count / free)
 
 
-def deviation(b: Builder, x: Operand, *args: object, **kwargs: object) -> Tensor:
+def deviation(b: Builder, x: Operand, *args: Any, **kwargs: Any) -> Tensor:
     return unary(b, "sqrt", variance(b, x, *args, **kwargs))
 
 
