@@ -78,7 +78,7 @@ class Firmware:
 
     @cached_property
     def use(self) -> Use:
-        size = {name: section.bytes for name, section in self.elf.sections.items()}
+        size = {name: section.size for name, section in self.elf.sections.items()}
         data = size.get(".data", 0)
         return Use(data, size.get(".bss", 0), size[".stack"], size[".text"], size.get(".rodata", 0) + data)
 
@@ -196,7 +196,7 @@ def _too_big(target: Target, missing: Mapping[str, int], ample: Firmware | None)
         return CompileError("GL340", what)
     used = ample.use
     what += f"\n  stack {used.stack:,}" if name == "RAM" else f"\n  code {used.code:,}"
-    what += "".join(f"\n  {s.name} {s.bytes:,}" for s in _largest(ample, name == "RAM"))
+    what += "".join(f"\n  {s.name} {s.size:,}" for s in _largest(ample, name == "RAM"))
     hint = "a smaller batch, fewer trained layers, or a larger device" if name == "RAM" else "a smaller model"
     return CompileError("GL340", what, hint=hint)
 
@@ -208,6 +208,6 @@ def _largest(firmware: Firmware, in_ram: bool, count: int = 8) -> list[Symbol]:
     inside = [
         symbol
         for symbol in firmware.elf.symbols.values()
-        if any(s.address <= symbol.address < s.address + s.bytes for s in ranges) and symbol.bytes
+        if any(s.address <= symbol.address < s.address + s.size for s in ranges) and symbol.size
     ]
-    return sorted(inside, key=lambda symbol: -symbol.bytes)[:count]
+    return sorted(inside, key=lambda symbol: -symbol.size)[:count]

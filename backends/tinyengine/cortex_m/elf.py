@@ -17,7 +17,7 @@ class Section:
     """Bytes that the linker kept together; `data` is empty for those that are not in the file."""
 
     address: int
-    bytes: int
+    size: int
     data: bytes
     kind: int
     link: int
@@ -29,7 +29,7 @@ class Symbol:
 
     name: str
     address: int
-    bytes: int
+    size: int
     is_function: bool
 
 
@@ -87,7 +87,7 @@ class Elf:
     def function_at(self, address: int) -> str:
         """The name of the function that an address lies in; empty if it lies in none."""
         index = bisect_right(self.functions, address, key=lambda symbol: symbol.address) - 1
-        if index < 0 or address >= self.functions[index].address + max(self.functions[index].bytes, 2):
+        if index < 0 or address >= self.functions[index].address + max(self.functions[index].size, 2):
             return ""
         return self.functions[index].name.partition(".")[0]  # gcc calls a specialised copy f.constprop.0
 

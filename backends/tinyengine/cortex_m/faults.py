@@ -17,7 +17,7 @@ def explain(fault: Mapping[str, Any], firmware: Firmware) -> CompileError:
     """The error for what machine.py reports."""
     sram, flash = memories(firmware.target)
     kind, address, size = fault["kind"], fault["address"], fault["bytes"]
-    where = f"{firmware.place(fault['pc'])} at {fault['pc']:#010x}"
+    where = _where(fault["pc"], fault["lr"], firmware)
     if kind == "limit":
         return CompileError("GL344", f"the device did not end within {address:,} instructions", where)
     # The stack is lowest in RAM, so that it leaves the memory when it grows beyond all of it.
@@ -34,9 +34,18 @@ def explain(fault: Mapping[str, Any], firmware: Firmware) -> CompileError:
         what = f"the processor raised exception {address}, which nothing handles"
     elif kind == "unaligned access":
         what = f"unaligned access relative to {address:#010x} by an instruction that cannot"
+    elif kind == "undefined":
+        what = "the processor has no such instruction"
     else:
         what = f"the processor stopped: {kind}"
     return CompileError("GL342", f"{firmware.target.name}: {what}", where)
+
+
+def _where(pc: int, lr: int, firmware: Firmware) -> str:
+    """The source line; for a jump out of the code the line that it came from, if that was a call."""
+    if firmware.elf.function_at(pc):
+        return f"{firmware.place(pc)} at {pc:#010x}"
+    return f"{pc:#010x}, called by {firmware.place((lr & ~1) - 2)}"
 
 
 def _place(address: int, sram: Memory, flash: Memory) -> str:

@@ -209,7 +209,7 @@ class Machine:
         try:
             self.uc.emu_start(entry | 1, self.return_to)
         except unicorn.UcError as error:
-            self._report(str(error), 0, 0)
+            self._report("undefined" if error.errno == unicorn.UC_ERR_INSN_INVALID else str(error), 0, 0)
         if hook:
             uclib.uc_hook_del(self.uc._uch, hook)
             self.uc.ctl_flush_tb()

@@ -84,7 +84,7 @@ class DeviceSession:
         variables = use.data + use.bss
         symbols = self.firmware.elf.symbols
         tables = [v.initial if v.mutable else v.symbol for v in self.model.variables]
-        weights = sum(symbols[name].bytes for name in tables if name in symbols)
+        weights = sum(symbols[name].size for name in tables if name in symbols)
         return {
             "arena": self.model.arena_bytes,
             "state": self.model.state_bytes,

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from gradlet.backends.tinyengine.cortex_m import process
-from gradlet.backends.tinyengine.cortex_m.build import build_firmware
-from gradlet.backends.tinyengine.cortex_m.emulator import Emulator, Job
+from gradlet.backends.tinyengine.cortex_m.emulator import Job
 from gradlet.ir.errors import CompileError
-from gradlet.tests.backends.cortex_m.sgd_step import SOURCES, STM32F746, run
+from gradlet.tests.backends.cortex_m.sgd_step import STM32F746, run, started
 
 PACKAGE = Path(process.__file__).parent
 STEP = Job("train_step", [0.0625])
@@ -34,8 +33,7 @@ def test_the_process_of_the_emulator_is_not_linked_with_the_compiler():
 
 @pytest.fixture
 def emulator():
-    emulator = Emulator(build_firmware(SOURCES, STM32F746))
-    emulator.start()
+    emulator = started(STM32F746)
     yield emulator
     emulator.close()
 
@@ -59,10 +57,11 @@ def test_what_the_emulator_says_at_its_end_is_in_the_error(emulator):
         emulator.write(0x0800_0000, bytes(4))
 
 
-def test_an_emulator_that_does_not_answer_is_an_error(monkeypatch):
+def test_an_emulator_that_does_not_answer_is_an_error(emulator, monkeypatch):
     monkeypatch.setattr(process, "SECONDS", 0.5)
+    emulator.limit = 1 << 60
     with pytest.raises(CompileError, match="did not answer within 0.5 s") as caught:
-        run(STM32F746, 'AFTERWARDS=for(;;)__asm__("")', limit=1 << 60)
+        emulator.call(Job("endless"))
     assert caught.value.code == "GL344"
 
 

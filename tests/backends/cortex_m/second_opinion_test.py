@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from gradlet.backends.tinyengine.cortex_m.build import build_firmware
+from gradlet.backends.tinyengine.cortex_m.emulator import Job
 from gradlet.backends.tinyengine.cortex_m.qemu import has_qemu, on_board, run_in_qemu
 from gradlet.backends.tinyengine.cortex_m.session import open_device
 from gradlet.backends.tinyengine.cortex_m.toolchain import has_gcc
 from gradlet.ir.errors import CompileError
 from gradlet.targets.stm32f746 import TARGET
-from gradlet.tests.backends.cortex_m.sgd_step import TARGETS, run
+from gradlet.tests.backends.cortex_m.sgd_step import TARGETS, run, started
 from gradlet.tests.backends.tinyengine.programs import TOOLBOX, batch, mlp
 
 PLUGIN = Path(__file__).with_name("count_instructions.c")
@@ -60,8 +61,10 @@ def test_firmware_of_gcc_has_the_same_output(target):
 
 @needs_gcc
 def test_a_fault_in_firmware_of_gcc_has_its_source_line():
+    emulator = started(TARGET, "gcc")
     with pytest.raises(CompileError) as caught:
-        run(TARGET, "AFTERWARDS=poke(0u)", compiler="gcc")
+        emulator.call(Job("poke", [0]))
+    emulator.close()
     assert "poke (sgd_step.c:" in caught.value.where
     assert "*(volatile char *)address = 1;" in caught.value.where
 

@@ -1,11 +1,13 @@
 """The firmware of these tests, and what it is to compute."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from gradlet.backends.tinyengine.cortex_m.build import OPTIONS
+from gradlet.backends.tinyengine.cortex_m.build import OPTIONS, Firmware, build_firmware
+from gradlet.backends.tinyengine.cortex_m.emulator import Emulator
 from gradlet.backends.tinyengine.cortex_m.firmware import Result, run_firmware
 from gradlet.ir.target import Target
 from gradlet.targets.nrf52840 import TARGET as NRF52840
@@ -13,6 +15,19 @@ from gradlet.targets.stm32f746 import TARGET as STM32F746
 
 TARGETS = [STM32F746, NRF52840]
 SOURCES = {"sgd_step.c": Path(__file__).with_name("sgd_step.c").read_text()}
+
+
+@cache
+def firmware(target: Target, compiler: str = "zig") -> Firmware:
+    """Built once for all tests of a file."""
+    return build_firmware(SOURCES, target, compiler=compiler)
+
+
+def started(target: Target, compiler: str = "zig") -> Emulator:
+    """A device on which it ran once."""
+    emulator = Emulator(firmware(target, compiler))
+    emulator.start()
+    return emulator
 
 
 def run(target: Target, *macros: str, **options: object) -> Result:
