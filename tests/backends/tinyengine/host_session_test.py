@@ -1,6 +1,7 @@
 """Programs that run as C on this machine."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from gradlet.backends.tinyengine import BACKEND
 from gradlet.backends.tinyengine.host.compiler import Build, Compiler, find_compiler
 from gradlet.backends.tinyengine.host.session import open_host, open_many
 from gradlet.ir.errors import CompileError
+from gradlet.ir.program import Program
+from gradlet.optimizers.passes.place_buffers import place
 from gradlet.tests.backends.tinyengine.programs import HOST, TOOLBOX, batch, classifier, features, mlp
 
 
@@ -99,6 +102,36 @@ def test_many_models_in_one_binary():
         reference = REFERENCE.open(program, HOST, TOOLBOX)
         assert program.trains or np.array_equal(session.states()["body.bias"], reference.states()["body.bias"])
         session.close()
+
+
+def planned(program: Program) -> Program:
+    """With the plans that the optimizers make: bytes are used again and again."""
+    step, infer = program.graph, program.infer
+    step.plan = place(step, TOOLBOX.ops, HOST.alignment)
+    offsets = {v.name: o for v, o in step.plan.offsets().items() if v in step.inputs}
+    infer.plan = place(infer, TOOLBOX.ops, HOST.alignment, pinned=offsets)
+    return program
+
+
+def test_planned_arena_gives_the_same_bits():
+    plain, tight = (open_host(p, HOST, TOOLBOX) for p in (mlp(), planned(mlp())))
+    assert tight.model.arena_bytes < plain.model.arena_bytes
+    assert tight.model.arena_bytes == max(g.plan.arena_bytes for g in tight.model.program.graphs)
+    for seed in range(3):
+        for run in ("train_step", "infer"):
+            inputs = batch(seed) if run == "train_step" else features(seed)
+            found, expected = (getattr(s, run)(inputs) for s in (tight, plain))
+            assert all(found[name].tobytes() == expected[name].tobytes() for name in expected)
+    assert tight.save() == plain.save()
+
+
+def test_input_that_moves_between_the_two_plans_is_a_bug():
+    program = planned(mlp())
+    plan = program.infer.plan
+    moved = tuple(s.at(s.offset + 1024) for s in plan.slots)
+    program.infer.plan = replace(plan, slots=moved, arena_bytes=plan.arena_bytes + 1024)
+    with pytest.raises(AssertionError, match="input %x lies at"):
+        open_host(program, HOST, TOOLBOX)
 
 
 def test_without_a_system_compiler_zig_compiles(monkeypatch):
