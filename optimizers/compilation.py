@@ -92,6 +92,16 @@ def _tried(program: Program, context: Context, calls: Sequence[Call], scheme: Ca
     return program
 
 
+def replan(program: Program, context: Context, algorithm: str = "best") -> None:
+    """Chooses kernels and places buffers anew: for a finished program on another backend or target."""
+    for graph in program.graphs:
+        context.choose(graph)
+    alignment = context.target.alignment if context.target else 4
+    program.graph.plan = place(program.graph, context.ops, alignment, algorithm)
+    if program.infer:
+        share_arena(program, context.ops)
+
+
 def share_arena(program: Program, ops: OpSet) -> None:
     """Plans the inference in the arena of the step, every input that both have at one offset.
 

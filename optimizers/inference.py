@@ -19,6 +19,7 @@ def inference_graph(step: Graph, ops: OpSet) -> Graph:
     for node in reversed(list(graph.nodes)):
         if node.phase is not Phase.FORWARD:
             graph.remove(node)
+    _keep_needed(graph)  # what the forward does for the backward alone, such as a part of a dropout's mask
     for node in list(graph.nodes):
         _leave_training(graph, node, ops)
     _keep_needed(graph)

@@ -66,7 +66,8 @@ class Case:
 
     def _draw(self, rng: np.random.Generator, name: str, value: Value) -> np.ndarray:
         if name == "lr":
-            return np.asarray(0.02, np.float32)
+            # The slopes of squares grow with the values.
+            return np.asarray(0.002 if self.options["differentiate"]["loss"] == "mse" else 0.01, np.float32)
         if name == "label":
             return rng.integers(0, self.classes, value.type.shape).astype(np.int32)
         return rng.normal(size=value.type.shape).astype(np.float32)
@@ -298,10 +299,14 @@ def reduced(model: _Model, x: Value) -> Value:
     return model.emit("add", x, model.emit("broadcast_to", part, shape=x.type.shape))
 
 
-def gated(model: _Model, x: Value) -> Value:
-    """A mask that carries no gradient, through two casts."""
-    positive = model.emit("cast", model.emit("scale", x, factor=2.0), dtype="int32")
-    return model.emit("add", x, model.emit("cast", positive, dtype="float32"))
+def stepped(model: _Model, x: Value) -> Value:
+    """Adds rounded constants, which carry no gradient; none is near the next integer."""
+    levels = model.state("levels", x.type.shape[-1])
+    state = model.emit.graph.states[-1]
+    state.trainable = False
+    state.init = (model.rng.integers(-2, 3, state.init.shape) + 0.25).astype(np.float32)
+    whole = model.emit("cast", levels, dtype="int32")
+    return model.emit("add", x, model.emit("cast", whole, dtype="float32"))
 
 
 def flat(model: _Model, x: Value) -> Value:
@@ -323,6 +328,7 @@ COMMON: tuple[Block, ...] = (
     combined,
     divided,
     reduced,
+    stepped,
 )
 IMAGE_BLOCKS: tuple[Block, ...] = (
     *COMMON,
