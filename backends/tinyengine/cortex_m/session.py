@@ -90,7 +90,6 @@ class DeviceSession:
             "state": self.model.state_bytes,
             "static": variables - self.model.arena_bytes - self.model.state_bytes,
             "stack": stack,
-            "stack_reserved": use.stack,
             "sram_total": variables + stack,
             "flash_weights": weights,
             "flash_code": use.flash - weights,

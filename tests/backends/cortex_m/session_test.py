@@ -118,6 +118,23 @@ def test_memory_is_measured(device):
     assert memory["sram_total"] - memory["stack"] < device.ram_used <= memory["sram_total"]
 
 
+def test_the_claimed_memory_is_enough_and_not_more_than_enough(device):
+    device.train_step(batch())
+    device.infer(features())
+    claimed = device.memory()
+    exact = replace(TARGET, sram=Memory(0x2000_0000, claimed["sram_total"]))
+    small = open_device(mlp(), exact, TOOLBOX, stack_bytes=claimed["stack"])
+    assert small.train_step(batch()).keys() == {"loss", "logits"}
+    small.infer(features())
+    small.close()
+    smaller = open_device(mlp(), exact, TOOLBOX, stack_bytes=claimed["stack"] - 8)
+    with pytest.raises(CompileError) as caught:
+        smaller.train_step(batch())
+        smaller.infer(features())
+    assert caught.value.code == "GL343"
+    smaller.close()
+
+
 def test_a_device_that_is_too_small_is_an_error_with_what_is_alive():
     small = replace(TARGET, sram=Memory(0x2000_0000, 4096 + 256))
     with pytest.raises(CompileError, match="bytes more than the 4,352 bytes of RAM") as caught:
