@@ -32,15 +32,36 @@ def export(module: torch.nn.Module, sample: Sample, batch: int | None = None) ->
             raise _explained(error, module, args, kwargs) from error
 
 
+# Operators that PyTorch itself can express by simpler ones.
+_REWRITTEN = {
+    "aten.addcdiv.default",
+    "aten.addcmul.default",
+    "aten.broadcast_tensors.default",
+    "aten.dot.default",
+    "aten.einsum.default",
+    "aten.mse_loss.default",
+    "aten.outer.default",
+    "aten.tile.default",
+}
+
+
 def decomposed(exported: ExportedProgram) -> ExportedProgram:
     """Without in-place operators; convolutions, linear layers, pooling and activations stay whole."""
     with quietly():
         try:
-            return exported.run_decompositions({})
+            return exported.run_decompositions(_rewriting(exported))
         except Exception as error:
             what = f"torch.export cannot rewrite the module without in-place operators: {first_line(error)}"
             hint = "look for modules that are registered under two names, and for buffers that forward changes"
             raise CompileError("GL106", what, user_frame(error), hint) from error
+
+
+def _rewriting(exported: ExportedProgram) -> dict[Any, Any]:
+    """How to rewrite what the program has of these operators."""
+    if not _REWRITTEN & {str(node.target) for node in exported.graph.nodes}:
+        return {}
+    known = torch.export.default_decompositions()
+    return {op: rule for op, rule in known.items() if str(op) in _REWRITTEN}
 
 
 def _arguments(sample: Sample) -> tuple[tuple[Any, ...], dict[str, Any]]:

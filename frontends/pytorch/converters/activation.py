@@ -45,6 +45,19 @@ def elu(b: Builder, x: Operand, alpha: float = 1.0, scale: float = 1.0, input_sc
     return binary(b, "add", scaled(b, unary(b, "relu", x), scale), bent)
 
 
+def softplus(b: Builder, x: Operand, beta: float = 1, threshold: float = 20) -> Tensor:
+    """log(1 + exp(x)) as max(x, 0) + log(1 + exp(-|x|)), which cannot overflow and needs no threshold."""
+    steep = scaled(b, x, beta)
+    positive = unary(b, "relu", steep)
+    size = binary(b, "add", positive, negative_part(b, steep))
+    rest = unary(b, "log", shifted(b, unary(b, "exp", unary(b, "neg", size)), 1.0))
+    return scaled(b, binary(b, "add", positive, rest), 1 / beta)
+
+
+def mish(b: Builder, x: Operand) -> Tensor:
+    return binary(b, "mul", x, unary(b, "tanh", softplus(b, x)))
+
+
 def softmax(op: str) -> Callable[..., Tensor]:
     def convert(b: Builder, x: Operand, dim: int, *_: object) -> Tensor:
         settled = b.settled(x)
@@ -79,6 +92,8 @@ CONVERTERS = {
     "aten.prelu.default": prelu,
     "aten.elu.default": elu,
     "aten.selu.default": lambda b, x: elu(b, x, alpha=1.6732632423543772, scale=1.0507009873554805),
+    "aten.softplus.default": softplus,
+    "aten.mish.default": mish,
     "aten.glu.default": glu,
     "aten.softmax.int": softmax("softmax"),
     "aten._softmax.default": softmax("softmax"),

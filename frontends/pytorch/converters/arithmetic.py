@@ -98,4 +98,6 @@ CONVERTERS = {
     "aten.abs.default": absolute,
     "aten.maximum.default": maximum,
     "aten.minimum.default": minimum,
+    "aten.clamp_min.Tensor": maximum,
+    "aten.clamp_max.Tensor": minimum,
 }

@@ -58,6 +58,19 @@ def deviation(b: Builder, x: Operand, *args: Any, **kwargs: Any) -> Tensor:
     return unary(b, "sqrt", variance(b, x, *args, **kwargs))
 
 
+def norm(
+    b: Builder, x: Operand, ord: float = 2, dim: Sequence[int] | None = None, keepdim: bool = False, **_: Any
+) -> Tensor:
+    if ord != 2:
+        raise UnsupportedError(f"a norm of order {ord}: 2 is supported")
+    return unary(b, "sqrt", reduced(b, "sum", binary(b, "mul", x, x), dim, keepdim))
+
+
+def weight_norm(b: Builder, v: Operand, g: Operand, dim: int = 0) -> Tensor:
+    others = [axis for axis in range(len(v.shape)) if axis != dim]
+    return binary(b, "mul", v, binary(b, "div", g, norm(b, v, 2, others, keepdim=True)))
+
+
 CONVERTERS = {
     "aten.mean.default": over_axes("mean"),
     "aten.mean.dim": over_axes("mean"),
@@ -69,6 +82,8 @@ CONVERTERS = {
     "aten.amin.default": minimum,
     "aten.min.default": minimum,
     "aten.min.dim": lambda b, x, dim, keepdim=False: (minimum(b, x, dim, keepdim), None),
+    "aten.linalg_vector_norm.default": norm,
+    "aten._weight_norm.default": weight_norm,
     "aten.var.correction": variance,
     "aten.var.dim": variance,
     "aten.std.correction": deviation,

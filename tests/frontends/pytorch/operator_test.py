@@ -1,12 +1,13 @@
 """Each operator, with each of its attributes, does in the IR what it does in PyTorch."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from gradlet.frontends.pytorch.importer import import_module
-from gradlet.tests.frontends.pytorch.imported import Function, check, normal, toolbox
+from gradlet.tests.frontends.pytorch.imported import Function, check, normal, run, toolbox
 from gradlet.tests.models.initialisation import he
 
 IMAGE = (2, 6, 7, 5)
@@ -49,6 +50,8 @@ LAYERS = {
     "prelu_rows": (nn.PReLU(6), ROW),
     "prelu_single": (nn.PReLU(), IMAGE),
     "elu": (nn.ELU(0.7), IMAGE),
+    "softplus": (nn.Softplus(beta=2), ROW),
+    "mish": (nn.Mish(), IMAGE),
     "selu": (nn.SELU(), ROW),
     "glu": (nn.GLU(1), IMAGE),
     "softmax": (nn.Softmax(1), ROW),
@@ -86,6 +89,21 @@ LAYERS = {
     "flatten": (nn.Flatten(), IMAGE),
     "identity": (nn.Identity(), ROW),
 }
+
+
+def assigned_slice(x):
+    y = F.max_pool2d(x, 1)
+    y[:, 1:3] += 1
+    y[..., -2:] = x[..., :2]
+    return y
+
+
+def assigned_index(x):
+    y = F.max_pool2d(x, 1)
+    y[:, 0] = 2 * y[:, 1]
+    y[..., 2] = 0.5
+    return y
+
 
 FUNCTIONS = {
     "add": (lambda x, y: x + y, [IMAGE, IMAGE]),
@@ -171,6 +189,14 @@ FUNCTIONS = {
     "new_zeros": (lambda x: torch.cat([x, x.new_zeros(3, 2), x.new_ones(3, 1)], 1), [ROW]),
     "constant_tensor": (lambda x: x * torch.tensor([1.0, 2, 3, 4, 5, 6]), [ROW]),
     "mean_then_view": (lambda x: x.mean((2, 3), keepdim=True).view(2, 6) * 2, [IMAGE]),
+    "norm": (lambda x: F.normalize(x) * x.norm(), [ROW]),
+    "einsum": (lambda x, y: torch.einsum("nchw,nkhw->nck", x, y), [IMAGE, IMAGE]),
+    "outer": (lambda x: torch.outer(x[0], x[1]) + torch.dot(x[0], x[2]), [ROW]),
+    "tile": (lambda x: x.tile(2), [ROW]),
+    "addcmul": (lambda x, y: torch.addcmul(x, y, y, value=0.5) + torch.addcdiv(x, y, y.abs() + 1), [ROW, ROW]),
+    "mse_loss": (lambda x, y: F.mse_loss(x, y), [ROW, ROW]),
+    "assigned_slice": (assigned_slice, [IMAGE]),
+    "assigned_index": (assigned_index, [IMAGE]),
     "pad_last_axis": (lambda x: F.pad(x, (2, 1)), [ROW]),
 }
 
@@ -185,6 +211,7 @@ WITH_PARAMETERS = {
     "functional_linear": (lambda x, p: torch.addmm(x.new_ones(4), x, p.t()), [ROW], (4, 6)),
     "functional_conv": (lambda x, p: F.conv2d(x, p / 2, padding=1), [IMAGE], (4, 6, 3, 3)),
     "standardised_weight": (lambda x, p: F.conv2d(x, p - p.mean((1, 2, 3), keepdim=True)), [IMAGE], (4, 6, 3, 3)),
+    "weight_norm": (lambda x, p: F.conv2d(x, torch._weight_norm(p, p[:, :1, :1, :1])), [IMAGE], (4, 6, 3, 3)),
     "parameter_alone": (lambda x, p: (x.sum(), p), [ROW], (2, 3)),
 }
 
@@ -229,6 +256,19 @@ def test_one_batch_norm_used_twice_in_training():
     program = check(he(Twice()), normal(*IMAGE), mode="train")
     first, second = (n for n in program.graph.nodes if n.op == "batch_norm_train")
     assert second.inputs[3:] == first.outputs[3:]
+
+
+def test_dropout_in_training():
+    module = nn.Sequential(nn.Dropout(0.25), nn.Linear(6, 6), nn.Dropout(0.5)).train()
+    program = import_module(module, normal(50, 6), toolbox=toolbox())
+    counters = [s.name for s in program.graph.states if s.role.value == "counter"]
+    assert counters == ["0.counter", "2.counter"]
+    assert [n.attrs for n in program.graph.nodes if n.op == "dropout"] == [
+        {"rate": 0.25, "seed": 0},
+        {"rate": 0.5, "seed": 1},
+    ]
+    y = run(program, {"input": np.ones((50, 6), np.float32)})["logits"]
+    assert 0.35 < (y == 0).mean() < 0.65
 
 
 def test_half_precision_parameters():

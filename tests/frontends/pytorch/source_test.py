@@ -1,5 +1,6 @@
 """Programs from files: exported ones, and functions of the user's Python."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -81,6 +82,12 @@ def net() -> nn.Module:
 def test_what_is_accepted():
     assert all(map(FRONTEND.accepts, ["a.pt2", "a/b.py:net", "a.py"]))
     assert not any(map(FRONTEND.accepts, ["a.tflite", "a.pt", "a.py:", "py:net"]))
+
+
+def test_the_frontend_loads_torch_only_when_it_is_used():
+    program = "import sys, gradlet.frontends.pytorch; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_exported_file(tmp_path):
