@@ -55,7 +55,8 @@ def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     from safetensors.numpy import save_file
 
     with replacing(path) as part:
-        save_file({name: np.ascontiguousarray(a) for name, a in arrays.items()}, part)
+        # numpy gives a scalar an axis, which it has not.
+        save_file({name: np.ascontiguousarray(a).reshape(a.shape) for name, a in arrays.items()}, part)
 
 
 def map_weights(path: Path) -> dict[str, np.ndarray]:
