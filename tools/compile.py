@@ -2,7 +2,7 @@
 
 gradlet compile                                     the built-in example, trained on an emulated device
 gradlet compile net.pt2 --target stm32f746 --out build
-gradlet compile model.py:net --classes 10 --scheme last_k --update momentum{momentum=0.9} --emulate
+gradlet compile model.py:net --classes 10 --scheme last_2 --update momentum{momentum=0.9} --emulate
 
 The model is a .pt2 file of torch.export, a function path.py:NAME that returns a torch module (or a module and its
 sample input), or a program that gradlet wrote. Errors name the place in the model and the next step.

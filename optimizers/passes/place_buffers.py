@@ -33,7 +33,6 @@ class PlaceBuffers:
     def run(self, graph: Graph, context: Context) -> bool:
         before = graph.plan
         ChooseKernels().run(graph, context)  # a plan has to know their working memory
-        ChooseKernels().run(graph, context)  # a plan has to know their working memory
         alignment = context.target.alignment if context.target else 4
         graph.plan = place(graph, context.ops, alignment, self.algorithm)
         return graph.plan != before
