@@ -28,9 +28,10 @@ def numeric_check(ops: OpSet, seed: int = 0) -> Callable[[Pass | None, Graph], N
 
     def check(pass_: Pass | None, graph: Graph) -> None:
         after = measure(graph, ops, seed)
-        for name in before.keys() & after.keys() if pass_ and keeps_numbers(pass_) else ():
-            error = difference(after[name], before[name])
-            assert error <= TOLERANCE, f"{pass_.name} moves {name} by {error:.1e}\n{graph}"
+        if pass_ and keeps_numbers(pass_):
+            for name in before.keys() & after.keys():
+                error = difference(after[name], before[name])
+                assert error <= TOLERANCE, f"{pass_.name} moves {name} by {error:.1e}\n{graph}"
         before.update(after)
 
     return check
@@ -50,7 +51,8 @@ def measure(graph: Graph, ops: OpSet, seed: int = 0) -> dict[str, np.ndarray]:
     The first step of a training step predicts what its forward pass did before it was differentiated.
     """
     trains = any(node.phase is Phase.UPDATE for node in graph.nodes)
-    executor, results = Executor(graph, ops), {}
+    executor = Executor(graph, ops)
+    results: dict[str, np.ndarray] = {}
     for step in range(STEPS if trains else 1):
         outputs = executor.run({v.name: sample(v, seed + step) for v in graph.inputs})
         results |= {f"{name}@{step}": array for name, array in outputs.items()}
