@@ -9,7 +9,7 @@ from gradlet.backends.tvm.session import TvmSession
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph
 from gradlet.ir.memory_plan import MemoryPlan, Slot, check
-from gradlet.ir.op_def import Emit, OpDef, OpSet
+from gradlet.ir.op_def import Emit
 from gradlet.ir.plugin import Plugin, Toolbox, builtin
 from gradlet.ir.program import Program
 from gradlet.ir.tensor_type import b1, f32
@@ -173,11 +173,21 @@ def test_frozen_states_cannot_be_set(session):
         session.set_states({"head_bias": np.zeros(CLASSES, np.float32)})
 
 
-def test_op_without_kernel_is_named_with_its_place():
-    twice = OpDef("twice", infer=lambda types, attrs: [types[0]], evaluate=lambda args, attrs: [args[0] * 2])
-    toolbox = Toolbox([builtin(), Plugin("test")])
-    toolbox.ops = OpSet([*toolbox.ops, twice])
-    graph = Graph("strange")
+def _doubled(kernels: tuple[str, ...]) -> TvmSession:
+    """A graph of an op from a plugin, with these kernels of the plugin."""
+    module = "gradlet.tests.backends.tvm.twice"
+    plugin = Plugin("test", ops=(f"{module}:TWICE",), kernels={"tvm": tuple(f"{module}:{k}" for k in kernels)})
+    toolbox = Toolbox([builtin(), plugin])
+    graph = Graph("doubled")
     graph.outputs = [Emit(toolbox.ops, graph, loc="features.3")("twice", graph.add_input("x", f32(2)))]
+    return TvmSession(Program(graph), toolbox)
+
+
+def test_plugin_brings_a_kernel():
+    (doubled,) = _doubled(("KERNELS",)).infer({"x": np.array([1, -2], np.float32)}).values()
+    assert doubled.tolist() == [2, -4]
+
+
+def test_op_without_kernel_is_named_with_its_place():
     with pytest.raises(CompileError, match=r"(?s)GL310.*'tvm'.*'twice'.*features\.3"):
-        TvmSession(Program(graph), toolbox)
+        _doubled(())
