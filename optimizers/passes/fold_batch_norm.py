@@ -27,13 +27,19 @@ class FoldBatchNorm:
 
     def run(self, graph: Graph, context: Context) -> bool:
         count = len(graph.nodes)
+        rescaled = 0
         for norm in [n for n in graph.nodes if n.op == "batch_norm"]:
             found = _pattern(graph, norm)
             if found and not (self.frozen_only and found.learns):
+                rescaled += found.learns
                 _fold(graph, found)
         changed = len(graph.nodes) != count
         if changed:
             graph.renumber()
+        if rescaled:
+            context.notes.append(
+                f"{rescaled} batch norms are part of the weights before them: these learn in place of gamma and beta"
+            )
         return changed
 
 

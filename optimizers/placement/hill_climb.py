@@ -5,16 +5,18 @@ from collections.abc import Sequence
 
 from gradlet.optimizers.arena_problem import Problem
 
-BUDGET = 300  # placements tried
+# Slots placed in all trials together, and trials at most: a second or three.
+_WORK, _TRIALS = 120_000, 300
 
 
 def place(problem: Problem) -> list[int]:
     return improve(problem, problem.sorted_by(lambda k: (-problem.sizes[k], problem.slots[k].first)))
 
 
-def improve(problem: Problem, order: Sequence[int], budget: int = BUDGET, seed: int = 0) -> list[int]:
+def improve(problem: Problem, order: Sequence[int], seed: int = 0) -> list[int]:
     """The lowest placement found from an order, with a fixed number of trials: the same for the same input."""
     draw = random.Random(seed)
+    budget = min(_TRIALS, _WORK // (len(order) + 1))
     present = list(order)
     offsets = problem.place(present)
     low = height = problem.height(offsets)
