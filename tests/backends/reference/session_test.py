@@ -21,7 +21,7 @@ def test_inference_sees_what_was_learned():
     session.train_step(batch)
     after = session.infer(x)[name]
     assert not np.array_equal(before, after)
-    session.set_states({s: a for s, a in _session(program).states().items()})
+    session.set_states(_session(program).states())
     np.testing.assert_array_equal(session.infer(x)[name], before)
 
 
