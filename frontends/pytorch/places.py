@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -22,8 +23,10 @@ def source_line(node: Node) -> str:
     import torch
 
     library = os.path.dirname(torch.__file__)
-    frames = re.findall(r'File "([^"]+)", line (\d+)', node.meta.get("stack_trace") or "")
-    own = [(path, line) for path, line in frames if not path.startswith(library)]
+    frames = re.findall(r'File "([^"]+)", line (\d+), in (.+)', node.meta.get("stack_trace") or "")
+    # What lies before the outermost forward called the module, and may be anybody's.
+    inside = itertools.dropwhile(lambda frame: frame[2] != "forward", frames)
+    own = [(path, line) for path, line, _ in inside if not path.startswith(library)]
     return f"{os.path.basename(own[-1][0])}:{own[-1][1]}" if own else ""
 
 

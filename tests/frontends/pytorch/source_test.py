@@ -31,6 +31,9 @@ def bare():
 def wrong():
     return WIDTH
 
+def unsupported():
+    return torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.GELU()), torch.zeros(1, 4)
+
 def broken():
     return block("four")
 """
@@ -171,13 +174,18 @@ def test_function_without_a_sample(folder):
 
 
 def test_function_that_is_not_there(folder):
-    assert "net, bare, wrong, broken" in refused("GL104", f"{folder}/models.py:nothing").hint
+    assert "net, bare, wrong, unsupported, broken" in refused("GL104", f"{folder}/models.py:nothing").hint
     assert "models.py:FUNCTION" in refused("GL104", f"{folder}/models.py").hint
     assert refused("GL104", f"{folder}/models.py:WIDTH")
 
 
 def test_function_that_returns_something_else(folder):
     assert "int" in refused("GL104", f"{folder}/models.py:wrong").what
+
+
+def test_function_whose_module_has_no_code_of_its_own(folder):
+    error = refused("GL105", f"{folder}/models.py:unsupported")
+    assert error.what == "1 unsupported operator:\n  aten.gelu.default at 1"
 
 
 def test_function_that_fails(folder):
