@@ -9,39 +9,50 @@
 
 #include "tiles.h"
 
-// Products of the eight registers from a0 and from b0 on, added to those from s on.
-#define PRODUCTS_8(s0, s1, s2, s3, s4, s5, s6, s7)            \
-    "vmla.f32 " s0 ", s16, s24\n vmla.f32 " s1 ", s17, s25\n" \
-    "vmla.f32 " s2 ", s18, s26\n vmla.f32 " s3 ", s19, s27\n" \
-    "vmla.f32 " s4 ", s20, s28\n vmla.f32 " s5 ", s21, s29\n" \
-    "vmla.f32 " s6 ", s22, s30\n vmla.f32 " s7 ", s23, s31\n"
+// Products of eight registers of a and of b, added to eight sums.
+
+#define PRODUCTS_0_TO_7                               \
+    "vmla.f32 s0, s16, s24\n vmla.f32 s1, s17, s25\n" \
+    "vmla.f32 s2, s18, s26\n vmla.f32 s3, s19, s27\n" \
+    "vmla.f32 s4, s20, s28\n vmla.f32 s5, s21, s29\n" \
+    "vmla.f32 s6, s22, s30\n vmla.f32 s7, s23, s31\n"
+
+#define PRODUCTS_8_TO_15                                \
+    "vmla.f32 s8, s16, s24\n vmla.f32 s9, s17, s25\n"   \
+    "vmla.f32 s10, s18, s26\n vmla.f32 s11, s19, s27\n" \
+    "vmla.f32 s12, s20, s28\n vmla.f32 s13, s21, s29\n" \
+    "vmla.f32 s14, s22, s30\n vmla.f32 s15, s23, s31\n"
 
 static inline void channels_16_f32(float *acc, const float *start, const float *a,
                                    walk_steps a_step, const float *b, walk_steps b_step, int rows,
                                    int taps) {
-#if defined(__ARM_FP) && defined(__thumb2__)
-    int k;
+#if defined(__ARM_FP) && defined(__thumb2__) && defined(__OPTIMIZE__)
+    // In memory, as there are hardly registers enough; that of `start` counts the taps.
+    const int row[] = {taps, 4 * (a_step.row - taps * a_step.term),
+                       4 * (b_step.row - taps * b_step.term)};
+    // clang-format off
     __asm__ volatile(
         "vldmia %[start], {s0-s15}\n"
         "1:\n"
-        "mov %[k], %[taps]\n"
+        "ldr %[start], [%[row]]\n"
         "2:\n"
-        "vldmia %[a]!, {s16-s23}\n vldmia %[b]!, {s24-s31}\n" PRODUCTS_8(
-            "s0", "s1", "s2", "s3", "s4", "s5", "s6",
-            "s7") "vldmia %[a], {s16-s23}\n vldmia %[b], {s24-s31}\n"
-                  "add %[a], %[a_tap]\n add %[b], %[b_tap]\n" PRODUCTS_8(
-                      "s8", "s9", "s10", "s11", "s12", "s13", "s14",
-                      "s15") "subs %[k], #1\n"
-                             "bne 2b\n"
-                             "add %[a], %[a_row]\n add %[b], %[b_row]\n"
-                             "subs %[rows], #1\n"
-                             "bne 1b\n"
-                             "vstmia %[acc], {s0-s15}\n"
-        : [a] "+r"(a), [b] "+r"(b), [rows] "+r"(rows), [k] "=&r"(k)
-        : [acc] "r"(acc), [start] "r"(start), [taps] "r"(taps), [a_tap] "r"(4 * a_step.term - 32),
-          [b_tap] "r"(4 * b_step.term - 32), [a_row] "r"(4 * (a_step.row - taps * a_step.term)),
-          [b_row] "r"(4 * (b_step.row - taps * b_step.term))
+        "vldmia %[a]!, {s16-s23}\n vldmia %[b]!, {s24-s31}\n"
+        PRODUCTS_0_TO_7
+        "vldmia %[a], {s16-s23}\n vldmia %[b], {s24-s31}\n"
+        "add %[a], %[a_term]\n add %[b], %[b_term]\n"
+        PRODUCTS_8_TO_15
+        "subs %[start], #1\n"
+        "bne 2b\n"
+        "ldr %[start], [%[row], #4]\n add %[a], %[start]\n"
+        "ldr %[start], [%[row], #8]\n add %[b], %[start]\n"
+        "subs %[rows], #1\n"
+        "bne 1b\n"
+        "vstmia %[acc], {s0-s15}\n"
+        : [a] "+&r"(a), [b] "+&r"(b), [rows] "+&r"(rows), [start] "+&r"(start)
+        : [acc] "r"(acc), [row] "r"(row), [a_term] "r"(4 * a_step.term - 32),
+          [b_term] "r"(4 * b_step.term - 32)
         : TILE_REGISTERS);
+    // clang-format on
 #else
     for (int c = 0; c < 16; c++)
         acc[c] = start[c];
@@ -55,27 +66,31 @@ static inline void channels_16_f32(float *acc, const float *start, const float *
 
 static inline void channels_8_f32(float *acc, const float *start, const float *a, walk_steps a_step,
                                   const float *b, walk_steps b_step, int rows, int taps) {
-#if defined(__ARM_FP) && defined(__thumb2__)
-    int k;
+#if defined(__ARM_FP) && defined(__thumb2__) && defined(__OPTIMIZE__)
+    // In memory, as there are hardly registers enough; that of `start` counts the taps.
+    const int row[] = {taps, 4 * (a_step.row - taps * a_step.term),
+                       4 * (b_step.row - taps * b_step.term)};
+    // clang-format off
     __asm__ volatile(
         "vldmia %[start], {s0-s7}\n"
         "1:\n"
-        "mov %[k], %[taps]\n"
+        "ldr %[start], [%[row]]\n"
         "2:\n"
         "vldmia %[a], {s16-s23}\n vldmia %[b], {s24-s31}\n"
-        "add %[a], %[a_tap]\n add %[b], %[b_tap]\n" PRODUCTS_8(
-            "s0", "s1", "s2", "s3", "s4", "s5", "s6",
-            "s7") "subs %[k], #1\n"
-                  "bne 2b\n"
-                  "add %[a], %[a_row]\n add %[b], %[b_row]\n"
-                  "subs %[rows], #1\n"
-                  "bne 1b\n"
-                  "vstmia %[acc], {s0-s7}\n"
-        : [a] "+r"(a), [b] "+r"(b), [rows] "+r"(rows), [k] "=&r"(k)
-        : [acc] "r"(acc), [start] "r"(start), [taps] "r"(taps), [a_tap] "r"(4 * a_step.term),
-          [b_tap] "r"(4 * b_step.term), [a_row] "r"(4 * (a_step.row - taps * a_step.term)),
-          [b_row] "r"(4 * (b_step.row - taps * b_step.term))
+        "add %[a], %[a_term]\n add %[b], %[b_term]\n"
+        PRODUCTS_0_TO_7
+        "subs %[start], #1\n"
+        "bne 2b\n"
+        "ldr %[start], [%[row], #4]\n add %[a], %[start]\n"
+        "ldr %[start], [%[row], #8]\n add %[b], %[start]\n"
+        "subs %[rows], #1\n"
+        "bne 1b\n"
+        "vstmia %[acc], {s0-s7}\n"
+        : [a] "+&r"(a), [b] "+&r"(b), [rows] "+&r"(rows), [start] "+&r"(start)
+        : [acc] "r"(acc), [row] "r"(row), [a_term] "r"(4 * a_step.term),
+          [b_term] "r"(4 * b_step.term)
         : TILE_REGISTERS);
+    // clang-format on
 #else
     for (int c = 0; c < 8; c++)
         acc[c] = start[c];
