@@ -18,7 +18,7 @@ from gradlet.ir.passes import Context
 from gradlet.ir.plugin import Toolbox, load
 from gradlet.ir.program import Program
 from gradlet.ir.target import Target
-from gradlet.optimizers.compilation import optimize
+from gradlet.optimizers.compilation import optimize, replan
 from gradlet.tools.checks import numeric_check
 from gradlet.tools.paths import parse_bytes, user_path, user_source
 from gradlet.tools.report import make_report
@@ -149,17 +149,24 @@ def compile_program(
     if options.ram_budget is not None and target.sram is not None:
         target = replace(target, sram=replace(target.sram, bytes=min(options.ram_budget, target.sram.bytes)))
     backend: Backend = tools.get("backends", options.backend or target.backend)
-
-    def choose(graph: Graph) -> None:
-        backend.choose(Program(graph), target, tools)
-
-    context = Context(tools, target, choose)
-    if not program.infer:
+    context = context_of(tools, target, backend)
+    if program.infer:
+        replan(program, context)
+    else:
         _optimize(program, options, context, progress)
     progress(f"emitting {program.name} for {target.name}")
     artifact = backend.emit(program, target, tools)
     report = make_report(program, target, tools.ops, artifact.report, scheme=options.scheme, notes=context.notes)
     return Compiled(program, target, backend, tools, artifact, report)
+
+
+def context_of(tools: Toolbox, target: Target, backend: Backend) -> Context:
+    """What passes have to know of where the program will run."""
+
+    def choose(graph: Graph) -> None:
+        backend.choose(Program(graph), target, tools)
+
+    return Context(tools, target, choose)
 
 
 def _optimize(program: Program, options: Options, context: Context, progress: Callable[[str], None]) -> None:

@@ -23,6 +23,8 @@ from gradlet.ir.errors import CompileError
 from gradlet.ir.plugin import Toolbox, load
 from gradlet.ir.program import Program
 from gradlet.ir.target import Target
+from gradlet.optimizers.compilation import replan
+from gradlet.tools.api import context_of
 from gradlet.tools.datasets import Dataset, load_dataset
 from gradlet.tools.paths import user_path
 from gradlet.tools.progress import bars
@@ -56,6 +58,7 @@ def main(args: argparse.Namespace) -> int:
     data = load_dataset(args.data)
     backend: Backend = tools.get("backends", args.backend)
     target: Target = tools.get("targets", args.target)
+    replan(program, context_of(tools, target, backend))
     session = backend.open(program, target, tools)
     try:
         report = _run(session, program, data, args, console)

@@ -11,9 +11,10 @@ from gradlet.ir.backend import Session
 from gradlet.ir.graph import Region, State
 from gradlet.ir.program import Program
 from gradlet.ir.target import Memory, Target
+from gradlet.optimizers.compilation import replan
 from gradlet.tests import witness
 from gradlet.tests.models.zoo import MODELS
-from gradlet.tools.api import Compiled, Options, compile_program, load
+from gradlet.tools.api import Compiled, Options, compile_program, context_of, load
 
 # A higher rate lets the deepest net diverge within five steps: rounding errors would grow with its weights.
 STEPS, BATCH, LR = 5, 2, 0.004
@@ -90,7 +91,9 @@ def relative(found: np.ndarray, expected: np.ndarray) -> float:
 @pytest.mark.parametrize("model", MODELS)
 def test_five_steps_agree_with_pytorch(model, scheme, place):
     made = case(model, scheme)
-    session = TOOLS.get("backends", PLACES[place][0]).open(made.program, target_of(place), TOOLS)
+    backend, target = TOOLS.get("backends", PLACES[place][0]), target_of(place)
+    replan(made.program, context_of(TOOLS, target, backend))
+    session = backend.open(made.program, target, TOOLS)
     try:
         losses, states = run(session, made), session.states()
     finally:

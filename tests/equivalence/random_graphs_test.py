@@ -1,19 +1,20 @@
 """500 random models train alike on all backends, as written and optimised."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 
 from gradlet.backends.reference.session import ReferenceSession
+from gradlet.backends.tinyengine.host.compiler import Build
 from gradlet.backends.tinyengine.host.session import open_many
 from gradlet.ir.backend import Session
-from gradlet.ir.passes import Context
 from gradlet.ir.program import Program
 from gradlet.optimizers.clone import clone
 from gradlet.optimizers.compilation import optimize
 from gradlet.tests.random_graphs import Case, draw
 from gradlet.tests.small_models import TOOLS
+from gradlet.tools.api import context_of
 
 COUNT, GROUP, STEPS = 500, 20, 4
 TOLERANCE = 1e-4
@@ -22,7 +23,7 @@ HOST = TOOLS.get("targets", "x86_64")
 
 def c_host(programs: Sequence[Program]) -> Iterator[Session]:
     """All of them in one library."""
-    yield from open_many(programs, HOST, TOOLS)
+    yield from open_many(programs, HOST, TOOLS, Build(("-O1",)))
 
 
 def tvm(programs: Sequence[Program]) -> Iterator[Session]:
@@ -30,12 +31,13 @@ def tvm(programs: Sequence[Program]) -> Iterator[Session]:
         yield TOOLS.get("backends", "tvm").open(program, HOST, TOOLS)
 
 
-OTHERS = {"c_host": c_host, "tvm": tvm}
+# Name -> backend, and what opens programs on it.
+OTHERS = {"c_host": ("tinyengine", c_host), "tvm": ("tvm", tvm)}
 
 
-def compiled(case: Case, pipeline: str) -> Program:
-    program = Program(clone(case.program.graph))
-    return optimize(program, Context(TOOLS, HOST), pipeline, options=case.options)
+def compiled(case: Case, pipeline: str, backend: str) -> Program:
+    context = context_of(TOOLS, HOST, TOOLS.get("backends", backend))
+    return optimize(Program(clone(case.program.graph)), context, pipeline, options=case.options)
 
 
 def numbers(case: Case, program: Program, session: Session) -> dict[str, np.ndarray]:
@@ -51,8 +53,8 @@ def numbers(case: Case, program: Program, session: Session) -> dict[str, np.ndar
 @pytest.mark.parametrize("backend", OTHERS)
 def test_every_backend_is_the_reference(backend, start):
     cases = [draw(seed, TOOLS.ops) for seed in range(start, start + GROUP)]
-    pairs = [(case, compiled(case, pipeline)) for case in cases for pipeline in ("train_plain", "train")]
-    open_all: Callable[[Sequence[Program]], Iterator[Session]] = OTHERS[backend]
+    name, open_all = OTHERS[backend]
+    pairs = [(case, compiled(case, pipeline, name)) for case in cases for pipeline in ("train_plain", "train")]
     for (case, program), session in zip(pairs, open_all([p for _, p in pairs]), strict=True):
         expected = numbers(case, program, ReferenceSession(program, TOOLS))
         found = numbers(case, program, session)
