@@ -23,7 +23,7 @@ def check_arrays(given: Mapping[str, np.ndarray], wanted: Iterable[Value], kind:
         # bfloat16, which numpy does not know itself, is of kind V.
         if found.shape != types[name].shape or (found.dtype.kind in "fV") != types[name].dtype.is_float:
             what = f"{kind} {name!r} is {types[name]}, not {found.dtype}{list(found.shape)}"
-            raise CompileError("GL301", what)
+            raise CompileError("GL301", what, hint="give it as `gradlet show` prints its type")
 
 
 def check_inputs(given: Mapping[str, np.ndarray], wanted: Iterable[Value], where: str) -> None:
@@ -32,4 +32,5 @@ def check_inputs(given: Mapping[str, np.ndarray], wanted: Iterable[Value], where
     check_arrays(given, values, "input")
     missing = [v.name for v in values if v.name not in given]
     if missing:
-        raise CompileError("GL301", f"{where}: no array is given for input {', '.join(missing)}")
+        what = f"{where}: no array is given for input {', '.join(missing)}"
+        raise CompileError("GL301", what, hint="give an array for every input, `lr` included")

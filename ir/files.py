@@ -45,9 +45,14 @@ def load(path: Path, ops: OpSet) -> Program:
         raw = path.read_bytes()
         data = raw.decode() if path.name.endswith(TEXT_SUFFIX) else raw
     except (OSError, UnicodeDecodeError) as error:
-        raise CompileError("GL007", f"{path} cannot be read: {error}", hint="check the path") from error
-    name = serialize.weights_file_of(data)
-    return serialize.from_bytes(data, ops, map_weights(path.with_name(Path(name).name)) if name else None)
+        why = getattr(error, "strerror", None) or error
+        raise CompileError("GL007", f"{path} cannot be read: {why}", hint="check the path") from error
+    try:
+        name = serialize.weights_file_of(data)
+        return serialize.from_bytes(data, ops, map_weights(path.with_name(Path(name).name)) if name else None)
+    except CompileError as error:
+        error.where = error.where or str(path)
+        raise
 
 
 def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,9 @@ class OpSet:
 
     def __getitem__(self, name: str) -> OpDef:
         if name not in self._ops:
-            raise CompileError("GL001", f"no op is called {name!r}", hint=f"known ops: {', '.join(sorted(self._ops))}")
+            near = get_close_matches(name, self._ops, 3, 0.7)
+            hint = (f"did you mean {' or '.join(near)}? else " if near else "") + "load the plugin that has it"
+            raise CompileError("GL001", f"no op is called {name!r}", hint=hint)
         return self._ops[name]
 
     def __contains__(self, name: str) -> bool:
@@ -127,7 +130,8 @@ class Emit:
         try:
             types = op_def.infer([v.type for v in inputs], attrs)
         except ValueError as error:
-            raise CompileError("GL002", f"{op}: {error}", where=self.loc) from error
+            hint = "change the shapes or attributes where the op is made: in the model, or in the plugin that emits it"
+            raise CompileError("GL002", f"{op}: {error}", self.loc, hint) from error
         node = Node(op, list(inputs), [self.graph.fresh(t) for t in types], attrs, self.phase, self.loc)
         for output, source in op_def.writes.items():
             node.outputs[output].overwrites = inputs[source]

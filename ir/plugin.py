@@ -95,7 +95,7 @@ def resolve(location: str, owner: str) -> Any:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise CompileError(
-            "GL503", f"plugin {owner!r}: {location} cannot be loaded: {error}", hint="install what it needs"
+            "GL503", f"plugin {owner!r}: {location} cannot be loaded: {error}", hint="check the name, or install it"
         ) from error
 
 
@@ -133,7 +133,8 @@ class Toolbox:
             return op
         plugin, location = self._owners["gradients"][op.name]
         if op.gradient is not None:
-            raise CompileError("GL501", f"the gradient of {op.name!r} exists; plugin {plugin.name!r} brings another")
+            what = f"the gradient of {op.name!r} exists; plugin {plugin.name!r} brings another"
+            raise CompileError("GL501", what, hint="leave the plugin's away: the op's own is used")
         return replace(op, gradient=resolve(location, plugin.name))
 
     def names(self, kind: str) -> list[str]:
@@ -191,10 +192,12 @@ def _load_entry_point(load_it: Callable[[], Any], location: str) -> Plugin:
     try:
         return _check(load_it(), location)
     except (ImportError, AttributeError) as error:
-        raise CompileError("GL503", f"installed plugin {location} cannot be loaded: {error}") from error
+        hint = "install what it needs, or uninstall it"
+        raise CompileError("GL503", f"installed plugin {location} cannot be loaded: {error}", hint=hint) from error
 
 
 def _check(plugin: Any, location: str) -> Plugin:
     if not isinstance(plugin, Plugin):
-        raise CompileError("GL503", f"{location} is {type(plugin).__name__}, not a Plugin record")
+        what = f"{location} is {type(plugin).__name__}, not a Plugin record"
+        raise CompileError("GL503", what, hint="name the record itself: package.module:PLUGIN")
     return plugin

@@ -66,7 +66,9 @@ class PassManager:
         names = [p.name for p in self.passes]
         for name in [*self.skip, *([self.stop_after] if self.stop_after else [])]:
             if name not in names:
-                raise CompileError("GL213", f"there is no pass {name!r} here", hint=f"passes: {', '.join(names)}")
+                raise CompileError(
+                    "GL213", f"there is no pass {name!r} here", hint=f"passes: {', '.join(dict.fromkeys(names))}"
+                )
         if self.stop_after:
             last = len(names) - names[::-1].index(self.stop_after)
             return [p for p in self.passes[:last] if p.name not in self.skip]

@@ -113,11 +113,12 @@ def _pick(arrays: Mapping[str, np.ndarray], prefixes: tuple[str, ...], source: s
 def _first(
     arrays: Mapping[str, np.ndarray], prefixes: tuple[str, ...], names: tuple[str, ...], source: str
 ) -> np.ndarray:
-    for wanted in [prefix + name for prefix in prefixes for name in names]:
-        if wanted in arrays:
-            return arrays[wanted]
-    hint = f"call the arrays {prefixes[0]}{names[0]} (or {', '.join(names[1:])}); the source has: {', '.join(arrays)}"
-    raise CompileError("GL410", f"{source} has no {prefixes[0]}{names[0]}", hint=hint)
+    for name in [prefix + name for prefix in prefixes for name in names]:
+        if name in arrays:
+            return arrays[name]
+    wanted = prefixes[-1] + names[0]
+    hint = f"call the array {wanted} (or {', '.join(names[1:])}); the source has: {', '.join(arrays)}"
+    raise CompileError("GL410", f"{source} has no {wanted}", hint=hint)
 
 
 def fit(split: Split, graph: Graph) -> Split:

@@ -90,7 +90,7 @@ def train(
         CompileError: GL412 if the program does not train, GL413 if the loss is no longer finite.
     """
     if not program.trains:
-        hint = "compile it with a scheme"
+        hint = "compile it with a scheme that lets something learn: gradlet compile"
         raise CompileError("GL412", f"{program.name} is an inference: it does not train", hint=hint)
     fitted, steps, history = fit(split, program.graph), steps_of(program, split, schedule), History()
     loss = program.graph.outputs[0].name

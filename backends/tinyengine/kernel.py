@@ -93,7 +93,8 @@ def choose(node: Node, target: Target, toolbox: Toolbox) -> Kernel:
     if not able:
         operands = ", ".join(str(v.type) for v in node.inputs or node.outputs)
         what = f"backend tinyengine: no kernel of {node.op} takes {operands} on {target.name}"
-        raise CompileError("GL311", what, node.loc, f"it has: {_summary(kernels)}")
+        hint = f"there is {_summary(kernels)}: change the model, or add a kernel (docs/adding_a_kernel.md)"
+        raise CompileError("GL311", what, node.loc, hint)
     named = [k for k in able if node.choice and k.choice(node).kernel == node.choice.kernel]
     return (named or able)[0]
 

@@ -76,7 +76,8 @@ class Runner:
         check_arrays(inputs, self._inputs, "input")
         missing = [name for name in self._inputs if name not in inputs]
         if missing:
-            raise CompileError("GL301", f"{self._graph.name}: no array is given for input {', '.join(missing)}")
+            what = f"{self._graph.name}: no array is given for input {', '.join(missing)}"
+            raise CompileError("GL301", what, hint="give an array for every input, `lr` included")
         for name, value in self._inputs.items():
             self._memory.arrays[value][...] = stored(inputs[name], value.type)
         for function, arguments in self._calls:
@@ -91,4 +92,5 @@ def check_arrays(given: Arrays, wanted: Mapping[str, Value], kind: str) -> None:
             raise CompileError("GL301", f"the program has no {kind} {name!r}", hint=f"there is {', '.join(wanted)}")
         type_, found = wanted[name].type, np.asarray(array)
         if found.shape != type_.shape or (found.dtype.kind not in "biu") != type_.dtype.is_float:
-            raise CompileError("GL301", f"{kind} {name!r} is {type_}, not {found.dtype}{list(found.shape)}")
+            what = f"{kind} {name!r} is {type_}, not {found.dtype}{list(found.shape)}"
+            raise CompileError("GL301", what, hint="give it as `gradlet show` prints its type")

@@ -84,7 +84,7 @@ class _Import:
         dtype = node.meta["val"].dtype
         if dtype not in _INPUT_TYPES:
             what = f"input {node.name} has elements of type {str(dtype).removeprefix('torch.')}"
-            raise CompileError("GL108", what, hint="only floating-point inputs are supported; try sample.float()")
+            raise CompileError("GL108", what, hint="inputs are float32, float16 or bfloat16: try sample.float()")
         order = input_order(node)
         type_ = TensorType(_INPUT_TYPES[dtype], tuple(shape[axis] for axis in order))
         value = self.builder.graph.add_input(node.name, type_)

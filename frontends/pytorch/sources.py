@@ -53,7 +53,8 @@ def _read(file: Path) -> Any:
         with quietly():
             return torch.export.load(file)
     except OSError as error:
-        raise CompileError("GL101", f"{file} cannot be read: {error.strerror or error}") from error
+        hint = "check that it is a file, and yours to read"
+        raise CompileError("GL101", f"{file} cannot be read: {error.strerror or error}", hint=hint) from error
     except Exception as error:
         what = f"{file} is no exported program of this PyTorch ({torch.__version__}): {first_line(error)}"
         raise CompileError("GL102", what, hint="write it with torch.export.save(torch.export.export(...))") from error

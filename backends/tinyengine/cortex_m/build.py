@@ -125,8 +125,10 @@ def build_firmware(
         return Firmware(image, target, all_sources)
     missing = {kind: int(n) for kind, n in re.findall(r"region [`']?(RAM|FLASH)'?:? overflowed by (\d+)", errors)}
     if not missing:
-        hint = "there is no C library: libc/ lists what can be called" if "undefined" in errors else ""
-        raise CompileError("GL341", f"{compiler} does not accept the firmware:\n{errors.strip()}", hint=hint)
+        missing_symbol = "undefined" in errors or "undeclared function" in errors
+        hint = "there is no C library: libc/ lists what there is" if missing_symbol else "correct the C of the kernel"
+        said = "\n".join(line for line in errors.strip().splitlines() if "argument unused" not in line)
+        raise CompileError("GL341", f"{compiler} does not accept the firmware:\n{said}", hint=hint)
     # Built once more for a device with room for it: what takes the room is then known.
     ample, _ = _link(all_sources, target, _ample(sram), _ample(flash), stack, options, compiler)
     raise _too_big(target, missing, Firmware(ample, target, all_sources) if ample else None)
@@ -192,12 +194,12 @@ def _too_big(target: Target, missing: Mapping[str, int], ample: Firmware | None)
     assert memory is not None
     count = missing["RAM" if name == "RAM" else "FLASH"]
     what = f"the firmware needs {count:,} bytes more than the {memory.bytes:,} bytes of {name} that {target.name} has"
+    hint = "a smaller batch, fewer trained layers, or a larger device" if name == "RAM" else "a smaller model"
     if ample is None:
-        return CompileError("GL340", what)
+        return CompileError("GL340", what, hint=hint)
     used = ample.use
     what += f"\n  stack {used.stack:,}" if name == "RAM" else f"\n  code {used.code:,}"
     what += "".join(f"\n  {s.name} {s.size:,}" for s in _largest(ample, name == "RAM"))
-    hint = "a smaller batch, fewer trained layers, or a larger device" if name == "RAM" else "a smaller model"
     return CompileError("GL340", what, hint=hint)
 
 

@@ -19,7 +19,8 @@ def explain(fault: Mapping[str, Any], firmware: Firmware) -> CompileError:
     kind, address, size = fault["kind"], fault["address"], fault["bytes"]
     where = _where(fault["pc"], fault["lr"], firmware)
     if kind == "limit":
-        return CompileError("GL344", f"the device did not end within {address:,} instructions", where)
+        what = f"the device did not end within {address:,} instructions"
+        return CompileError("GL344", what, where, "look for a loop without an end there, or raise `limit`")
     # The stack is lowest in RAM, so that it leaves the memory when it grows beyond all of it.
     if fault["sp"] < sram.base or (kind in ("read", "write") and 0 < sram.base - address <= _BELOW_STACK):
         reserved = firmware.use.stack
@@ -38,7 +39,7 @@ def explain(fault: Mapping[str, Any], firmware: Firmware) -> CompileError:
         what = "the processor has no such instruction"
     else:
         what = f"the processor stopped: {kind}"
-    return CompileError("GL342", f"{firmware.target.name}: {what}", where)
+    return CompileError("GL342", f"{firmware.target.name}: {what}", where, "correct the C of the kernel at that line")
 
 
 def _where(pc: int, lr: int, firmware: Firmware) -> str:

@@ -50,7 +50,7 @@ class Process:
         assert stdout is not None
         if not select.select([stdout], [], [], SECONDS)[0]:
             self.close()
-            raise CompileError("GL344", f"the emulator did not answer within {SECONDS} s")
+            raise CompileError("GL344", f"the emulator did not answer within {SECONDS} s", hint="ask less of a call")
         try:
             return pickle.load(stdout)
         except (EOFError, pickle.UnpicklingError):
@@ -70,14 +70,15 @@ class Process:
 
     def _gone(self) -> CompileError:
         if not self._stop.alive:
-            return CompileError("GL347", "the emulator is closed")
+            return CompileError("GL347", "the emulator is closed", hint="open a new session")
         status, said = self._child.wait(), _content(self._errors)
         self.close()
         if "No module named 'unicorn'" in said:
             what = "the emulator is missing: Python package unicorn"
             return CompileError("GL345", what, hint="pip install 'gradlet[mcu]'")
         how = f"by signal {-status}" if status < 0 else f"with status {status}"
-        return CompileError("GL347", f"the emulator's process ended {how}" + (f":\n{said}" if said else ""))
+        what = f"the emulator's process ended {how}" + (f":\n{said}" if said else "")
+        return CompileError("GL347", what, hint="try again; if it ends once more, report it with the program")
 
 
 def _content(errors: IO[bytes]) -> str:

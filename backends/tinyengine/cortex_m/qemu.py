@@ -41,7 +41,8 @@ def run_in_qemu(firmware: Firmware, *options: str, seconds: float = 60) -> tuple
     if not has_qemu():
         raise CompileError("GL345", "qemu-system-arm is not installed", hint="apt-get install qemu-system-arm")
     if firmware.target.cpu not in _BOARDS:
-        raise CompileError("GL346", f"no board of QEMU is known here that has a {firmware.target.cpu}")
+        what = f"no board of QEMU is known here that has a {firmware.target.cpu}"
+        raise CompileError("GL346", what, hint=f"known are boards with {' and '.join(_BOARDS)}")
     with tempfile.TemporaryDirectory() as folder:
         kernel = Path(folder, "firmware.elf")
         kernel.write_bytes(firmware.image)
@@ -49,7 +50,7 @@ def run_in_qemu(firmware: Firmware, *options: str, seconds: float = 60) -> tuple
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
         except subprocess.TimeoutExpired:
-            raise CompileError("GL344", f"QEMU did not end within {seconds} s") from None
+            raise CompileError("GL344", f"QEMU did not end within {seconds} s", hint="give it more seconds") from None
     return done.returncode, done.stdout
 
 

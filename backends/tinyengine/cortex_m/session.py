@@ -160,7 +160,7 @@ def _samples(routine: Routine, inputs: Arrays) -> Iterator[dict[str, np.ndarray]
     lengths = {len(array) for name, array in arrays.items() if name not in single and array.ndim}
     if len(lengths) != 1:
         what = f"{routine.graph.name}: the inputs of many calls have first axes of {sorted(lengths)}, not of one length"
-        raise CompileError("GL301", what)
+        raise CompileError("GL301", what, hint="give every input as often; only scalars may stand for all calls")
     for k in range(lengths.pop()):
         sample = {name: array if name in single else array[k] for name, array in arrays.items()}
         if k == 0:
