@@ -168,7 +168,8 @@ def _check_operands(node: Node, k: int, holds: Mapping[Value, _Range], written: 
     for index, other in enumerate(node.inputs):
         if other not in holds or not _overlap(holds[other], written):
             continue
-        legal = value.overwrites is other or index in indices
+        # A smaller operand is repeated: it would be read again after it is written over.
+        legal = value.overwrites is other or (index in indices and other.type.bytes >= value.type.bytes)
         assert legal, f"`{node}` writes {value} over its operand {other}"
         assert holds[other][0] == written[0], f"`{node}` writes {value} over a part of its operand {other}"
     if value.overwrites is not None and value.overwrites in holds:
@@ -193,7 +194,7 @@ def _check_scratch(node: Node, step: int, plan: MemoryPlan, used: Mapping[Value,
 def _occupy(holds: dict[Value, _Range], value: Value, offsets: Mapping[Value, int], plan: MemoryPlan) -> None:
     assert value in offsets, f"{value} has no place"
     begin, end = offsets[value], offsets[value] + value.type.bytes
-    assert begin % plan.alignment == 0, f"{value} is not aligned"
+    assert begin % plan.alignment == begin % value.type.dtype.numpy.itemsize == 0, f"{value} is not aligned"
     assert begin >= 0 and end <= plan.arena_bytes, f"{value} lies outside of the arena"
     for other, taken in holds.items():
         assert not _overlap(taken, (begin, end)), f"{value} and {other} share bytes"

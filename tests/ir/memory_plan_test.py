@@ -65,6 +65,12 @@ def test_a_value_that_is_not_aligned():
     _refused(graph, _changed(plan, k, offset=plan.slots[k].offset + 1), "not aligned|share|outside")
 
 
+def test_a_plan_cannot_make_do_with_a_smaller_alignment():
+    graph, plan = _planned()
+    k = _index(plan, "loss")
+    _refused(graph, replace(_changed(plan, k, offset=plan.arena_bytes + 2), alignment=1, arena_bytes=1 << 20), "aligned")
+
+
 def test_an_arena_below_its_bound():
     graph, plan = _planned()
     _refused(graph, replace(plan, lower_bound=plan.arena_bytes + 4), "below the bound")
@@ -96,6 +102,16 @@ def test_in_place_starts_at_the_same_byte():
     plan = MemoryPlan((Slot((b.x,), -1, 0, 16), Slot((y,), 0, 1, 16, 4)), 20, 16)
     _refused(graph, plan, "over a part of its operand")
     check(graph, TOOLS.ops, MemoryPlan((Slot((b.x, y), -1, 1, 16),), 16, 16))
+
+
+def test_an_operand_that_is_repeated_may_not_be_overwritten():
+    """add allows both of its operands to be taken over, but reads this one again for every row."""
+    b = Builder("repeated", 4)
+    rows = b.weight(3, 4)
+    y = b.emit("add", b.x, rows)
+    graph = b.done(y)
+    _refused(graph, MemoryPlan((Slot((b.x, y), -1, 1, 48),), 48, 48), "over its operand")
+    assert len(live_slots(graph, TOOLS.ops)) == 2
 
 
 def test_an_operand_that_lives_on_may_not_be_overwritten():
