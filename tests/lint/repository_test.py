@@ -31,6 +31,12 @@ def test_every_test_is_a_target():
         assert "pytest_tests(" in (ROOT / package_of(path) / "BUILD").read_text(), f"{path} is no target"
 
 
+def test_tests_share_libraries_and_not_each_other():
+    imports = re.compile(r"^(from|import) gradlet\.tests\.\S*_test\b", re.MULTILINE)
+    sharing = [path for path in PYTHON if imports.search((ROOT / path).read_text(encoding="utf-8"))]
+    assert not sharing, f"Bazel shows a test its own file only; move what is shared into a library: {sharing}"
+
+
 def test_build_files_load_from_build_defs_only():
     loads = re.compile(r'^load\("([^"]*)"', re.MULTILINE)
     for path in lint.sources(ROOT, ["BUILD"]):

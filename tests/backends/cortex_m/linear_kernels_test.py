@@ -15,7 +15,7 @@ from gradlet.ir.target import Memory
 from gradlet.ir.tensor_type import TensorType, f32
 from gradlet.targets.stm32f746 import TARGET
 from gradlet.targets.x86_64 import TARGET as HOST
-from gradlet.tests.ops.backends_test import Bench
+from gradlet.tests.ops.bench import Bench
 from gradlet.tests.ops.cases import TOOLBOX
 
 # With room for all examples of an op at once.
