@@ -41,6 +41,7 @@ class Scheme:
     """What learns of a model; later updates overrule earlier ones.
 
     Attributes:
+        updates: What learns besides the head.
         head: Whether the layer that makes the predictions learns, all of it.
         criterion: How input channels are chosen: by the largest weights, the smallest, or at random.
         seed: Of the random choice.
