@@ -60,7 +60,9 @@ class Executor:
         return {v.name: memory.read(v).copy() for v in self.graph.outputs}
 
     def _execute(self, node: Node, memory: Memory) -> None:
-        results = self.ops[node.op].evaluate([memory.read(v) for v in node.inputs], node.attrs)
+        # Infinity and NaN are results like others: whoever reads the outputs judges them.
+        with np.errstate(all="ignore"):
+            results = self.ops[node.op].evaluate([memory.read(v) for v in node.inputs], node.attrs)
         assert len(results) == len(node.outputs), f"{len(results)} results of `{node}`"
         for value, result in zip(node.outputs, results, strict=True):
             memory.write(value, self._as(result, value.type, node))

@@ -10,6 +10,7 @@ from gradlet.backends.tinyengine.host.compiler import Build
 from gradlet.backends.tinyengine.host.session import open_many
 from gradlet.ir.backend import Session
 from gradlet.ir.program import Program
+from gradlet.ir.target import Target
 from gradlet.optimizers.clone import clone
 from gradlet.optimizers.compilation import optimize
 from gradlet.tests.random_graphs import Case, draw
@@ -18,7 +19,8 @@ from gradlet.tools.api import context_of
 
 COUNT, GROUP, STEPS = 500, 20, 4
 TOLERANCE = 1e-4
-HOST = TOOLS.get("targets", "x86_64")
+PIPELINES = ("train_plain", "train")
+HOST, DEVICE = TOOLS.get("targets", "x86_64"), TOOLS.get("targets", "stm32f746")
 
 
 def c_host(programs: Sequence[Program]) -> Iterator[Session]:
@@ -31,12 +33,22 @@ def tvm(programs: Sequence[Program]) -> Iterator[Session]:
         yield TOOLS.get("backends", "tvm").open(program, HOST, TOOLS)
 
 
-# Name -> backend, and what opens programs on it.
-OTHERS = {"c_host": ("tinyengine", c_host), "tvm": ("tvm", tvm)}
+def c_device(programs: Sequence[Program]) -> Iterator[Session]:
+    """Each in a firmware of its own, on a Cortex-M7."""
+    for program in programs:
+        yield TOOLS.get("backends", "tinyengine").open(program, DEVICE, TOOLS)
 
 
-def compiled(case: Case, pipeline: str, backend: str) -> Program:
-    context = context_of(TOOLS, HOST, TOOLS.get("backends", backend))
+# Name -> backend, target, what opens programs on it, how many models: the device runs the C that the host runs.
+OTHERS = {
+    "c_host": ("tinyengine", HOST, c_host, COUNT),
+    "c_device": ("tinyengine", DEVICE, c_device, GROUP),
+    "tvm": ("tvm", HOST, tvm, COUNT),
+}
+
+
+def compiled(case: Case, pipeline: str, backend: str, target: Target) -> Program:
+    context = context_of(TOOLS, target, TOOLS.get("backends", backend))
     return optimize(Program(clone(case.program.graph)), context, pipeline, options=case.options)
 
 
@@ -49,12 +61,13 @@ def numbers(case: Case, program: Program, session: Session) -> dict[str, np.ndar
     return found | session.states()
 
 
-@pytest.mark.parametrize("start", range(0, COUNT, GROUP))
-@pytest.mark.parametrize("backend", OTHERS)
-def test_every_backend_is_the_reference(backend, start):
+@pytest.mark.parametrize(("place", "start"), [(p, s) for p in OTHERS for s in range(0, OTHERS[p][3], GROUP)])
+def test_every_backend_is_the_reference(place, start):
     cases = [draw(seed, TOOLS.ops) for seed in range(start, start + GROUP)]
-    name, open_all = OTHERS[backend]
-    pairs = [(case, compiled(case, pipeline, name)) for case in cases for pipeline in ("train_plain", "train")]
+    backend, target, open_all, _ = OTHERS[place]
+    pairs = [
+        (case, compiled(case, pipeline, backend, target)) for case in cases for pipeline in ("train_plain", "train")
+    ]
     for (case, program), session in zip(pairs, open_all([p for _, p in pairs]), strict=True):
         expected = numbers(case, program, ReferenceSession(program, TOOLS))
         found = numbers(case, program, session)
