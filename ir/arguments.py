@@ -9,6 +9,7 @@ import numpy as np
 
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Value
+from gradlet.ir.tensor_type import TensorType
 
 
 def check_arrays(given: Mapping[str, np.ndarray], wanted: Iterable[Value], kind: str) -> None:
@@ -16,14 +17,21 @@ def check_arrays(given: Mapping[str, np.ndarray], wanted: Iterable[Value], kind:
     types = {v.name: v.type for v in wanted}
     for name, array in given.items():
         if name not in types:
-            near = get_close_matches(name, types, 3, 0)
-            hint = f"there is {', '.join(near)}" if near else f"it has no {kind} at all"
-            raise CompileError("GL301", f"the program has no {kind} {name!r}", hint=hint)
-        found = np.asarray(array)
-        # bfloat16, which numpy does not know itself, is of kind V.
-        if found.shape != types[name].shape or (found.dtype.kind in "fV") != types[name].dtype.is_float:
-            what = f"{kind} {name!r} is {types[name]}, not {found.dtype}{list(found.shape)}"
-            raise CompileError("GL301", what, hint="give it as `gradlet show` prints its type")
+            raise unknown_array(name, types, kind)
+        check_array(name, np.asarray(array), types[name], kind)
+
+
+def unknown_array(name: str, known: Iterable[str], kind: str) -> CompileError:
+    near = get_close_matches(name, list(known), 3, 0)
+    hint = f"there is {', '.join(near)}" if near else f"it has no {kind} at all"
+    return CompileError("GL301", f"the program has no {kind} {name!r}", hint=hint)
+
+
+def check_array(name: str, found: np.ndarray, wanted: TensorType, kind: str) -> None:
+    # bfloat16, which numpy does not know itself, is of kind V.
+    if found.shape != wanted.shape or (found.dtype.kind in "fV") != wanted.dtype.is_float:
+        what = f"{kind} {name!r} is {wanted}, not {found.dtype}{list(found.shape)}"
+        raise CompileError("GL301", what, hint="give it as `gradlet show` prints its type")
 
 
 def check_inputs(given: Mapping[str, np.ndarray], wanted: Iterable[Value], where: str) -> None:

@@ -116,6 +116,29 @@ class Region:
 
 
 @dataclass(frozen=True)
+class Rescale:
+    """What a pass has folded into a state: `ir = user * scale + shift`, one of each for every index along `axis`."""
+
+    axis: int
+    scale: tuple[float, ...]
+    shift: tuple[float, ...]
+
+    def forward(self, user: np.ndarray) -> np.ndarray:
+        scale, shift = self._columns(user.ndim)
+        ir: np.ndarray = user * scale + shift
+        return ir.astype(user.dtype)
+
+    def backward(self, ir: np.ndarray) -> np.ndarray:
+        scale, shift = self._columns(ir.ndim)
+        user: np.ndarray = (ir - shift) / scale
+        return user.astype(ir.dtype)
+
+    def _columns(self, rank: int) -> list[np.ndarray]:
+        shape = [-1 if a == self.axis else 1 for a in range(rank)]
+        return [np.array(numbers, np.float64).reshape(shape) for numbers in (self.scale, self.shift)]
+
+
+@dataclass(frozen=True)
 class Source:
     """How a state lay in the user's model: `ir = user.reshape(view).transpose(permutation).reshape(ir.shape)`.
 
@@ -124,6 +147,7 @@ class Source:
         shape: Its shape there.
         view: Shape between; equal to `shape` unless an axis had to be split.
         permutation: Order of the axes of `view`.
+        rescale: What was folded into it then.
         orders: (axis, order) of the IR's shape: then `ir.take(order, axis)`, for channels that a pass put in another
             order.
     """
@@ -133,9 +157,12 @@ class Source:
     view: tuple[int, ...]
     permutation: tuple[int, ...]
     orders: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    rescale: Rescale | None = None
 
     def to_ir(self, user: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         ir = user.reshape(self.view).transpose(self.permutation).reshape(shape)
+        if self.rescale:
+            ir = self.rescale.forward(ir)
         for axis, order in self.orders:
             ir = ir.take(order, axis)
         return np.ascontiguousarray(ir).reshape(shape)  # numpy gives a scalar an axis
@@ -143,6 +170,8 @@ class Source:
     def to_user(self, ir: np.ndarray) -> np.ndarray:
         for axis, order in reversed(self.orders):
             ir = ir.take(np.argsort(order), axis)
+        if self.rescale:
+            ir = self.rescale.backward(ir)
         permuted = tuple(self.view[axis] for axis in self.permutation)
         back = np.argsort(self.permutation)
         return np.ascontiguousarray(ir.reshape(permuted).transpose(back)).reshape(self.shape)

@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from gradlet.ir.errors import CompileError
-from gradlet.ir.graph import Graph, KernelChoice, Node, Phase, Region, Role, Source, State, Value
+from gradlet.ir.graph import Graph, KernelChoice, Node, Phase, Region, Rescale, Role, Source, State, Value
 from gradlet.ir.memory_plan import MemoryPlan, Slot, check
 from gradlet.ir.op_def import OpSet
 from gradlet.ir.program import Program
@@ -135,8 +135,17 @@ def _state_message(state: State, ids: Mapping[Value, int], inline: bool) -> pb.S
 def _source_message(source: Source) -> pb.Source:
     orders = [pb.Source.Order(axis=axis, indices=indices) for axis, indices in source.orders]
     return pb.Source(
-        name=source.name, shape=source.shape, view=source.view, permutation=source.permutation, orders=orders
+        name=source.name,
+        shape=source.shape,
+        view=source.view,
+        permutation=source.permutation,
+        orders=orders,
+        rescale=_rescale_message(source.rescale) if source.rescale else None,
     )
+
+
+def _rescale_message(rescale: Rescale) -> pb.Source.Rescale:
+    return pb.Source.Rescale(axis=rescale.axis, scale=rescale.scale, shift=rescale.shift)
 
 
 def _little_endian(array: np.ndarray) -> np.ndarray:
@@ -233,7 +242,9 @@ def _read_state(message: pb.State, values: Sequence[Value], weights: Mapping[str
 
 def _read_source(message: pb.Source) -> Source:
     orders = tuple((order.axis, tuple(order.indices)) for order in message.orders)
-    return Source(message.name, tuple(message.shape), tuple(message.view), tuple(message.permutation), orders)
+    scaled = message.rescale
+    rescale = Rescale(scaled.axis, tuple(scaled.scale), tuple(scaled.shift)) if message.HasField("rescale") else None
+    return Source(message.name, tuple(message.shape), tuple(message.view), tuple(message.permutation), orders, rescale)
 
 
 def _read_data(message: pb.State, value: Value, weights: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -151,7 +151,7 @@ class Region(_message.Message):
     def __init__(self, axis: _Optional[int] = ..., begin: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
 
 class Source(_message.Message):
-    __slots__ = ("name", "shape", "view", "permutation", "orders")
+    __slots__ = ("name", "shape", "view", "permutation", "orders", "rescale")
     class Order(_message.Message):
         __slots__ = ("axis", "indices")
         AXIS_FIELD_NUMBER: _ClassVar[int]
@@ -159,17 +159,28 @@ class Source(_message.Message):
         axis: int
         indices: _containers.RepeatedScalarFieldContainer[int]
         def __init__(self, axis: _Optional[int] = ..., indices: _Optional[_Iterable[int]] = ...) -> None: ...
+    class Rescale(_message.Message):
+        __slots__ = ("axis", "scale", "shift")
+        AXIS_FIELD_NUMBER: _ClassVar[int]
+        SCALE_FIELD_NUMBER: _ClassVar[int]
+        SHIFT_FIELD_NUMBER: _ClassVar[int]
+        axis: int
+        scale: _containers.RepeatedScalarFieldContainer[float]
+        shift: _containers.RepeatedScalarFieldContainer[float]
+        def __init__(self, axis: _Optional[int] = ..., scale: _Optional[_Iterable[float]] = ..., shift: _Optional[_Iterable[float]] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     SHAPE_FIELD_NUMBER: _ClassVar[int]
     VIEW_FIELD_NUMBER: _ClassVar[int]
     PERMUTATION_FIELD_NUMBER: _ClassVar[int]
     ORDERS_FIELD_NUMBER: _ClassVar[int]
+    RESCALE_FIELD_NUMBER: _ClassVar[int]
     name: str
     shape: _containers.RepeatedScalarFieldContainer[int]
     view: _containers.RepeatedScalarFieldContainer[int]
     permutation: _containers.RepeatedScalarFieldContainer[int]
     orders: _containers.RepeatedCompositeFieldContainer[Source.Order]
-    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., view: _Optional[_Iterable[int]] = ..., permutation: _Optional[_Iterable[int]] = ..., orders: _Optional[_Iterable[_Union[Source.Order, _Mapping]]] = ...) -> None: ...
+    rescale: Source.Rescale
+    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., view: _Optional[_Iterable[int]] = ..., permutation: _Optional[_Iterable[int]] = ..., orders: _Optional[_Iterable[_Union[Source.Order, _Mapping]]] = ..., rescale: _Optional[_Union[Source.Rescale, _Mapping]] = ...) -> None: ...
 
 class Node(_message.Message):
     __slots__ = ("op", "inputs", "outputs", "attrs", "phase", "loc", "kernel", "overwrites")

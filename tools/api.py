@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gradlet.ir import files
 from gradlet.ir.backend import Artifact, Backend, Session
 from gradlet.ir.errors import CompileError
@@ -18,6 +20,7 @@ from gradlet.ir.passes import Context
 from gradlet.ir.plugin import Toolbox, load
 from gradlet.ir.program import Program
 from gradlet.ir.target import Target
+from gradlet.ir.user_states import from_user, to_user
 from gradlet.optimizers.compilation import optimize, replan
 from gradlet.tools.checks import numeric_check
 from gradlet.tools.paths import parse_bytes, user_path, user_source
@@ -84,6 +87,18 @@ class Compiled:
     def open(self) -> Session:
         """Runs it: on this machine, or on the target's emulator."""
         return self.backend.open(self.program, self.target, self.toolbox)
+
+    def user_states(self, session: Session) -> dict[str, np.ndarray]:
+        """What a session has learnt, for `module.load_state_dict(..., strict=False)`: the model's names and layout."""
+        return to_user(self.program.graph, session.states())
+
+    def set_user_states(self, session: Session, states: Mapping[str, np.ndarray]) -> None:
+        """Overwrites states that can change with arrays of the user's model.
+
+        Raises:
+            CompileError: GL301 for a name or shape that the program does not have, or a state that does not learn.
+        """
+        session.set_states(from_user(self.program.graph, states))
 
     def save(self, folder: str | Path) -> list[Path]:
         """Writes the artefacts, the program and the report; returns what was written."""

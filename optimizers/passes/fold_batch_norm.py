@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlet.ir.graph import Graph, Node, Source, State, Value, written_states
+from gradlet.ir.graph import Graph, Node, Rescale, Source, State, Value, written_states
 from gradlet.ir.passes import Context
 from gradlet.optimizers.linear_ops import LINEAR, bias_of, only_user, weight_of
 
@@ -16,7 +16,8 @@ from gradlet.optimizers.linear_ops import LINEAR, bias_of, only_user, weight_of
 class FoldBatchNorm:
     """Rewrites conv2d, depthwise_conv2d or dense, then batch_norm, as one op with a bias.
 
-    Gamma and beta then learn no longer by themselves: the weights and the bias do, which are scaled by gamma.
+    Gamma then learns no longer by itself: the weights do, which are scaled by it, and beta does as the bias. Both can
+    be read back for the user's model (`Source.rescale`), whose gamma, statistics and other biases stay as they were.
 
     Attributes:
         frozen_only: Leave those alone of which anything learns: training then follows the model exactly.
@@ -58,6 +59,20 @@ class _Pattern:
     def learns(self) -> bool:
         return any(s.trainable for s in (self.weight, self.bias, *self.norm_states) if s)
 
+    @property
+    def factor(self) -> np.ndarray:
+        """What each output channel is multiplied with."""
+        gamma, _, _, var = (s.init.astype(np.float64) for s in self.norm_states)
+        factor: np.ndarray = gamma / np.sqrt(var + self.norm.attrs["eps"])
+        return factor
+
+    @property
+    def shift(self) -> np.ndarray:
+        """What is added to beta to make the bias of the merged op."""
+        mean = self.norm_states[2].init.astype(np.float64)
+        shift: np.ndarray = ((self.bias.init if self.bias else 0.0) - mean) * self.factor
+        return shift
+
 
 def _pattern(graph: Graph, norm: Node) -> _Pattern | None:
     maker = norm.inputs[0].producer
@@ -76,7 +91,10 @@ def _pattern(graph: Graph, norm: Node) -> _Pattern | None:
     if any(s is None for s in states):
         return None
     weight, gamma, beta, mean, var, *bias = (s for s in states if s)
-    return _Pattern(linear, add, norm, weight, bias[0] if bias else None, (gamma, beta, mean, var))
+    found = _Pattern(linear, add, norm, weight, bias[0] if bias else None, (gamma, beta, mean, var))
+    # Weights scaled by 0 could not be read back; those in another order belong to a pass that comes later.
+    ordered = any(s.source and s.source.orders for s in (weight, beta))
+    return found if np.all(found.factor) and not ordered else None
 
 
 def _private_constant(graph: Graph, value: Value) -> State | None:
@@ -86,29 +104,32 @@ def _private_constant(graph: Graph, value: Value) -> State | None:
 
 
 def _fold(graph: Graph, found: _Pattern) -> None:
-    gamma, beta, mean, var = (s.init.astype(np.float64) for s in found.norm_states)
-    factor = gamma / np.sqrt(var + found.norm.attrs["eps"])
-    shape = [1] * found.weight.init.ndim
-    shape[LINEAR[found.linear.op].out] = -1
-    dtype = found.weight.init.dtype
-    found.weight.init = (found.weight.init * factor.reshape(shape)).astype(dtype)
-    old_bias = found.bias.init if found.bias else 0.0
-    bias = _set_bias(graph, found, ((old_bias - mean) * factor + beta).astype(dtype))
-    _rewire(graph, found, bias)
+    weight, beta, factor, shift = found.weight, found.norm_states[1], found.factor, found.shift
+    axis = LINEAR[found.linear.op].out
+    shape = [-1 if a == axis else 1 for a in range(weight.init.ndim)]
+    init = (beta.init + shift).astype(weight.init.dtype)
+    source = _rescaled(beta.source, 0, np.ones_like(shift), shift)
+    _rewire(graph, found, _bias_value(graph, found, init, source))
+    weight.init = (weight.init * factor.reshape(shape)).astype(weight.init.dtype)
+    weight.source = _rescaled(weight.source, axis, factor, np.zeros_like(factor))
 
 
-def _set_bias(graph: Graph, found: _Pattern, init: np.ndarray) -> Value:
-    """The state of the new bias: the old one, if there was one."""
+def _rescaled(source: Source | None, axis: int, scale: np.ndarray, shift: np.ndarray) -> Source | None:
+    """The source of a state that was multiplied and added to, perhaps for a second time."""
+    if source and source.rescale:
+        shift = np.array(source.rescale.shift) * scale + shift
+        scale = np.array(source.rescale.scale) * scale
+    return source and replace(source, rescale=Rescale(axis, tuple(scale.tolist()), tuple(shift.tolist())))
+
+
+def _bias_value(graph: Graph, found: _Pattern, init: np.ndarray, source: Source | None) -> Value:
+    """The state of the new bias, which stands for beta: the old one, if there was one."""
     learns = found.norm_states[1].trainable
     if found.bias:
-        found.bias.init, found.bias.trainable = init, found.bias.trainable or learns
+        found.bias.init, found.bias.source = init, source
+        found.bias.trainable = found.bias.trainable or learns
         return found.bias.value
-    name = found.weight.name
-    stem = name.removesuffix("weight").removesuffix(".")
-    source = found.weight.source
-    if source:
-        size = init.shape
-        source = Source(f"{source.name.removesuffix('weight').removesuffix('.')}.bias", size, size, (0,))
+    stem = found.weight.name.removesuffix("weight").removesuffix(".")
     type_ = replace(found.weight.value.type, shape=init.shape)
     value = graph.add_state(graph.free_name(f"{stem}.bias"), init, type_, trainable=learns, source=source)
     graph.states.insert(graph.states.index(found.weight) + 1, graph.states.pop())
