@@ -1,14 +1,13 @@
-"""PyTorch's softplus as the op of this plugin."""
+"""PyTorch's log_sigmoid, which Gradlet does not know, by the op of this plugin."""
 
 from gradlet.frontends.pytorch.broadcast import unary
 from gradlet.frontends.pytorch.builder import Builder, Operand
 from gradlet.frontends.pytorch.tensor import Tensor
 
 
-def softplus(b: Builder, x: Operand, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    if beta != 1.0:
-        raise ValueError(f"softplus with beta {beta}: the plugin has 1 only")
-    return unary(b, "softplus", x)
+def log_sigmoid(b: Builder, x: Operand) -> Tensor:
+    """log(1 / (1 + exp(-x))) = -softplus(-x)"""
+    return unary(b, "neg", unary(b, "softplus", unary(b, "neg", x)))
 
 
-CONVERTERS = {"aten.softplus.default": softplus}
+CONVERTERS = {"aten.log_sigmoid.default": log_sigmoid}
