@@ -29,6 +29,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    @property
+    def has_classes(self) -> bool:
+        return self.targets.ndim == 1 and self.targets.dtype.kind in "iu"
+
 
 @dataclass(frozen=True)
 class Dataset:

@@ -25,10 +25,11 @@ from gradlet.ir.program import Program
 from gradlet.ir.target import Target
 from gradlet.optimizers.compilation import replan
 from gradlet.tools.api import context_of
+from gradlet.tools.data_checks import check_dataset
 from gradlet.tools.datasets import Dataset, load_dataset
 from gradlet.tools.paths import user_path
 from gradlet.tools.progress import bars
-from gradlet.tools.training import History, Schedule, accuracy, steps_of, train
+from gradlet.tools.training import History, Schedule, accuracy, squared_error, steps_of, train
 
 HELP = "run a program over a data set, train it, report"
 
@@ -56,6 +57,7 @@ def main(args: argparse.Namespace) -> int:
     console, tools = Console(), load(args.plugin)
     program = files.load(user_path(args.program), tools.ops)
     data = load_dataset(args.data)
+    check_dataset(data, program, trains=args.train and program.trains)
     backend: Backend = tools.get("backends", args.backend)
     target: Target = tools.get("targets", args.target)
     replan(program, context_of(tools, target, backend))
@@ -66,9 +68,10 @@ def main(args: argparse.Namespace) -> int:
     finally:
         session.close()
     _write(program, learnt, report, args, tools)
-    for key in ("accuracy_before", "accuracy_after"):
-        if report[key] is not None:
-            console.print(f"{key.replace('_', ' ')}: {report[key]:.2%} of {len(data.test)} samples")
+    for key, form in {"accuracy": ".2%", "squared_error": ".4g"}.items():
+        for when in ("before", "after"):
+            if (figure := report[f"{key}_{when}"]) is not None:
+                console.print(f"{key.replace('_', ' ')} {when}: {figure:{form}} of {len(data.test)} samples")
     return 0
 
 
@@ -76,21 +79,24 @@ def _run(
     session: Session, program: Program, data: Dataset, args: argparse.Namespace, console: Console
 ) -> dict[str, Any]:
     schedule = Schedule(args.epochs, args.lr, args.warmup, args.decay, args.seed)
-    history, after = History(), None
+    history, after, classes = History(), None, data.test.has_classes
+    measure = accuracy if classes else squared_error
     with bars(console) as bar:
-        before = accuracy(session, program, data.test, bar("before training", len(data.test)))
+        before = measure(session, program, data.test, bar("before training", len(data.test)))
         if args.train:
             steps = steps_of(program, data.train, schedule)
             history = train(session, program, data.train, schedule, bar("training", steps))
-            after = accuracy(session, program, data.test, bar("after training", len(data.test)))
+            after = measure(session, program, data.test, bar("after training", len(data.test)))
     return {
         "schema": 1,
         "program": program.name,
         "backend": args.backend,
         "target": args.target,
         "steps": len(history.losses),
-        "accuracy_before": before,
-        "accuracy_after": after,
+        "accuracy_before": before if classes else None,
+        "accuracy_after": after if classes else None,
+        "squared_error_before": None if classes else before,
+        "squared_error_after": None if classes else after,
         "losses": history.losses,
     }
 

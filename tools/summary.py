@@ -58,21 +58,23 @@ def _bytes(number: int | None, unknown: str = "not linked") -> str:
 
 
 def _layers(report: Mapping[str, Any]) -> Table:
-    """The layers of the user's model, those with most multiply-accumulates when there are many."""
+    """The layers of the user's model; of many those that learn, and those with most multiply-accumulates."""
     layers: dict[str, dict[str, int]] = {}
     for node in report["nodes"]:
         entry = layers.setdefault(node["place"] or "-", {"forward": 0, "backward": 0, "bytes": 0})
         entry["forward" if node["phase"] == "forward" else "backward"] += node["macs"]
         entry["bytes"] = max(entry["bytes"], node["bytes"])
-    largest = sorted(layers, key=lambda name: -sum(layers[name].values()))[:LAYERS_SHOWN]
+    learning = {name: _learning(report, name) for name in layers}
+    shown = sorted(layers, key=lambda name: (not learning[name], -sum(layers[name].values())))[:LAYERS_SHOWN]
     table = Table(box=None, padding=(0, 2))
-    table.add_column("layer" if len(layers) <= LAYERS_SHOWN else f"layer (the {LAYERS_SHOWN} largest of {len(layers)})")
+    title = "layer" if len(layers) <= LAYERS_SHOWN else f"layer ({LAYERS_SHOWN} of {len(layers)})"
+    table.add_column(title, no_wrap=True)
     for title in ("forward MACs", "backward MACs", "largest value, B", "learns"):
         table.add_column(title, justify="right")
     for name, entry in layers.items():
-        if name in largest:
+        if name in shown:
             numbers = [f"{entry[k]:,}" for k in ("forward", "backward", "bytes")]
-            table.add_row(name, *numbers, _learning(report, name))
+            table.add_row(name, *numbers, learning[name])
     return table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -36,6 +37,13 @@ class Schedule:
     warmup: float = 0.0
     decay: bool = False
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        ranges = {"epochs": (self.epochs, math.inf), "lr": (self.lr, math.inf), "warmup": (self.warmup, 1.0)}
+        for name, (value, high) in ranges.items():
+            if not (math.isfinite(value) and 0 <= value <= high):
+                end = "" if high == math.inf else f", at most {high}"
+                raise CompileError("GL212", f"{name} is {value}", hint=f"give a number from 0 on{end}")
 
     def rate(self, step: int, steps: int) -> float:
         if step < self.warmup * steps:
@@ -75,6 +83,16 @@ def accuracy(session: Session, program: Program, split: Split, progress: Progres
     fitted = fit(split, program.infer or program.graph)
     found = predict(session, program, fitted.inputs, progress)
     return float(np.mean(found.reshape(len(found), -1).argmax(axis=1) == split.targets))
+
+
+def squared_error(session: Session, program: Program, split: Split, progress: Progress = lambda n: None) -> float:
+    """Mean squared difference of the predictions and the targets, for a model that does not classify."""
+    fitted = fit(split, program.infer or program.graph)
+    found = predict(session, program, fitted.inputs, progress)
+    if found.shape != split.targets.shape:
+        what = f"the predictions have the shape {list(found.shape[1:])}, the targets {list(split.targets.shape[1:])}"
+        raise CompileError("GL411", what, hint="give targets like the predictions, or one integer a sample: its class")
+    return float(np.mean(np.square(found.astype(np.float64) - split.targets)))
 
 
 def steps_of(program: Program, split: Split, schedule: Schedule) -> int:

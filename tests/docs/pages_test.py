@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from gradlet.ir.errors import CODES
+from gradlet.ir.program import Program
+from gradlet.tests.small_models import TOOLS, mlp
 from gradlet.tools import cli, docs, lint
+from gradlet.tools.api import Options, compile_program
 
 ROOT = lint.checkout()
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "tests").rglob("README.md")])
@@ -55,3 +58,12 @@ def test_commands_and_options_exist(page):
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_codes_exist(page):
     assert set(re.findall(r"\bGL\d{3}\b", page.read_text())) <= set(CODES)
+
+
+def test_every_field_of_a_report_is_described():
+    page = (ROOT / "docs" / "report.md").read_text()
+    report = compile_program(Program(mlp(4, 8, 3)), Options(), TOOLS).report
+    for name, content in report.items():
+        assert f"`{name}" in page, name
+        for inner in content if isinstance(content, dict) else content[0] if name in ("nodes", "peak") else ():
+            assert f"`{inner}`" in page or f"`{name}.{inner}`" in page, f"{name}.{inner}"
