@@ -54,7 +54,7 @@ def gl413(user: User) -> None:
 
 
 def gl420(user: User) -> None:
-    user.types("new_op", "relu")
+    user.types("new_op", "relu", "--into", "mine")
 
 
 def gl501(user: User) -> None:
