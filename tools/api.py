@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from gradlet.ir.user_states import from_user, to_user
 from gradlet.optimizers.compilation import optimize, replan
 from gradlet.tools.checks import numeric_check
 from gradlet.tools.paths import parse_bytes, user_path, user_source
+from gradlet.tools.picture import arena_picture
 from gradlet.tools.report import make_report
 
 PROGRAM_SUFFIXES = (".gradlet", files.TEXT_SUFFIX)
@@ -108,8 +109,16 @@ class Compiled:
             files.write_bytes(out / name, data)
             written.append(out / name)
         written += files.save(self.program, out / f"{self.program.name}.gradlet", self.toolbox.ops)
+        written += list(self._write_pictures(out))
         files.write_bytes(out / "report.json", (json.dumps(self.report, indent=1) + "\n").encode())
         return [*written, out / "report.json"]
+
+    def _write_pictures(self, out: Path) -> Iterator[Path]:
+        for graph in self.program.graphs:
+            if graph.plan and graph.plan.arena_bytes:
+                path = out / f"{graph.name}.svg"
+                files.write_bytes(path, arena_picture(graph).encode())
+                yield path
 
 
 def compile_module(model: Any, sample: Any = None, **options: Any) -> Compiled:

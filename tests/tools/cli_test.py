@@ -37,7 +37,8 @@ def test_the_report_has_what_its_page_lists(folder):
     # Counted by hand: 8x8x8x9, 4x4x16x72, 2x2x32x144 and 32x10.
     assert report["macs"]["forward"] == 4608 + 18432 + 18432 + 320
     assert [n["index"] for n in report["nodes"]] == list(range(len(report["nodes"])))
-    assert {p.name for p in (folder / "built").iterdir()} == {"digits.c", "digits.h", "digits.gradlet", "report.json"}
+    written = {"digits.c", "digits.h", "digits.gradlet", "digits.svg", "digits_infer.svg", "report.json"}
+    assert {p.name for p in (folder / "built").iterdir()} == written
 
 
 def test_a_compiled_program_is_shown_converted_and_trained(folder, capsys):
