@@ -9,6 +9,8 @@
 
 #include "tiles.h"
 
+#include <math.h>
+
 // Products of eight registers of a and of b, added to eight sums.
 
 #define PRODUCTS_0_TO_7                               \
@@ -102,8 +104,6 @@ static inline void channels_8_f32(float *acc, const float *start, const float *a
 #endif
 }
 
-static const float zero_channels_f32[16] = {0.0f};
-
 // The widest block that `left` channels have room for.
 static inline int channel_block(int left) {
     return left >= 16 ? 16 : left >= 8 ? 8 : 1;
@@ -126,10 +126,11 @@ static inline void channels_f32(float *acc, int block, const float *start, const
         acc[0] = dot_f32(acc[0], a, a_step.term, b, b_step.term, taps);
 }
 
-static inline void end_channels_f32(float *y, const float *acc, int block, float lo, float hi) {
+static inline void clamp_channels_f32(float *y, int block, float lo, float hi) {
+    if (lo == -INFINITY)
+        return;
     if (block == 1)
-        y[0] = clamp_f32(acc[0], lo, hi);
-    else
-        for (int c = 0; c < block; c += 4)
-            store_quad_f32(y + c, clamp_quad_f32(load_quad_f32(acc + c), lo, hi));
+        y[0] = clamp_f32(y[0], lo, hi);
+    for (int c = 0; c + 8 <= block; c += 8)
+        clamp_8_f32(y + c, lo, hi);
 }

@@ -1,6 +1,5 @@
 #include "products.h"
 
-#include <math.h>
 #include <stddef.h>
 
 // Images [batch, height, width, channels], weights [out channels, taps, channels / groups].
@@ -14,8 +13,8 @@ static inline void conv2d_tap_f32(float *acc, int rows, int columns, const float
     const int first = ix >= 0 ? 0 : (s->stride_x - 1 - ix) / s->stride_x;
     const int end = ix >= s->width ? 0 : at_most(rows, (s->width - 1 - ix) / s->stride_x + 1);
     if (first < end)
-        nt_tile_f32(acc + 4 * first, end - first, columns, image + ix * s->channels + first * pitch,
-                    pitch, tap, weights, depth);
+        nt_tile_f32(acc + 4 * first, acc + 4 * first, end - first, columns,
+                    image + ix * s->channels + first * pitch, pitch, tap, weights, depth);
 }
 
 // A tile of results: `image` is the first channel of the group in the first row of the image.
@@ -32,7 +31,7 @@ static inline void conv2d_tile_f32(float *acc, int rows, int columns, const floa
         const float *from = image + (iy + ky * s->dilation_y) * line;
         const float *taps = w + ky * s->kernel_width * depth;
         if (whole) {
-            nt_tile_f32(acc, rows, columns, from + ix * depth, pitch, taps, weights,
+            nt_tile_f32(acc, acc, rows, columns, from + ix * depth, pitch, taps, weights,
                         s->kernel_width * depth);
             continue;
         }
@@ -60,7 +59,8 @@ static void conv2d_f32(float *y, const float *x, const float *w, const float *bi
                 begin_tile_f32(acc, bias ? bias + o : NULL, columns);
                 conv2d_tile_f32(acc, rows, columns, image + group * depth, w + o * weights, depth,
                                 iy, ix, &s);
-                end_tile_f32(pixel + o, s.out_channels, acc, rows, columns, lo, hi);
+                clamp_tile_f32(acc, rows, columns, lo, hi);
+                store_tile_f32(pixel + o, s.out_channels, acc, rows, columns);
                 o += columns;
             }
         }
@@ -84,8 +84,9 @@ static inline void conv2d_input_row_f32(float *acc, int rows, int columns, const
             continue;
         const int first = at_least(-ox, 0), end = at_most(rows, s->out_width - ox);
         if (first < end)
-            nn_tile_f32(acc + 4 * first, end - first, columns, g + (ox + first) * s->out_channels,
-                        s->out_channels, taps + kx * channels, weights, depth);
+            nn_tile_f32(acc + 4 * first, acc + 4 * first, end - first, columns,
+                        g + (ox + first) * s->out_channels, s->out_channels, taps + kx * channels,
+                        weights, depth);
     }
 }
 
@@ -122,8 +123,8 @@ static void conv2d_input_grad_f32(float *dx, const float *g, const float *w, con
                     conv2d_input_tile_f32(acc, rows, columns, image + group * depth,
                                           w + group * group_weights + (c - group * channels), depth,
                                           channels, i % s.height, ix, &s);
-                    end_tile_f32(line + ix * s.channels + c, s.stride_x * s.channels, acc, rows,
-                                 columns, -INFINITY, INFINITY);
+                    store_tile_f32(line + ix * s.channels + c, s.stride_x * s.channels, acc, rows,
+                                   columns);
                     c += columns;
                 }
             }
@@ -148,8 +149,9 @@ static inline void conv2d_weight_tile_f32(float *acc, int rows, int columns, con
     g += (oy * s->out_width + ox) * s->out_channels;
     image +=
         ((oy * s->stride_y + y - s->top) * s->width + ox * s->stride_x + x - s->left) * s->channels;
-    for (int n = 0; n < s->batch; n++)
-        tn_tile_f32(acc, rows, columns, g + n * s->out_height * g_step.row, g_step,
+    const float *start = zero_tile_f32;
+    for (int n = 0; n < s->batch; n++, start = acc)
+        tn_tile_f32(acc, start, rows, columns, g + n * s->out_height * g_step.row, g_step,
                     image + n * s->height * s->width * s->channels, x_step, walks, count);
 }
 
@@ -165,12 +167,11 @@ static void conv2d_weight_grad_f32(float *dw, const float *x, const float *g, co
         for (int k = 0; k < taps; k++) {
             for (int c = 0; c < channels; c += 4) {
                 const int columns = at_most(channels - c, 4);
-                begin_tile_f32(acc, NULL, columns);
                 conv2d_weight_tile_f32(acc, rows, columns, g + o, x + group * channels + c,
                                        k / s.kernel_width * s.dilation_y,
                                        k % s.kernel_width * s.dilation_x, &s);
-                end_tile_f32(dw + (o * taps + k) * channels + c, taps * channels, acc, rows,
-                             columns, -INFINITY, INFINITY);
+                store_tile_f32(dw + (o * taps + k) * channels + c, taps * channels, acc, rows,
+                               columns);
             }
         }
         o += rows;

@@ -1,7 +1,6 @@
 #include "channels.h"
 #include "windows.h"
 
-#include <math.h>
 #include <stddef.h>
 
 // Images [batch, height, width, channels], weights [taps, out channels]; output channel
@@ -18,7 +17,6 @@ static inline void depthwise_row_f32(float *y, const float *line, const float *w
     const int multiplier = s->out_channels / s->channels;
     const walk_steps x_step = {s->dilation_y * s->width * s->channels, s->dilation_x * s->channels};
     const walk_steps w_step = {s->kernel_width * s->out_channels, s->out_channels};
-    float acc[16];
     line += ky * x_step.row;
     w += ky * w_step.row;
     for (int ox = 0; ox < s->out_width; ox++, y += s->out_channels) {
@@ -28,9 +26,9 @@ static inline void depthwise_row_f32(float *y, const float *line, const float *w
                     *with = w + kx * w_step.term;
         for (int o = 0, block; o < s->out_channels; o += block) {
             block = depthwise_block(multiplier, s->out_channels - o);
-            channels_f32(acc, block, bias ? bias + o : zero_channels_f32, from + o / multiplier,
+            channels_f32(y + o, block, bias ? bias + o : zero_tile_f32, from + o / multiplier,
                          x_step, with + o, w_step, rows, taps);
-            end_channels_f32(y + o, acc, block, lo, hi);
+            clamp_channels_f32(y + o, block, lo, hi);
         }
     }
 }
@@ -76,7 +74,6 @@ static inline seen_taps taps_at(int i, int before, int stride, int dilation, int
 static inline void depthwise_input_row_f32(float *dx, const float *g, const float *w, seen_taps y,
                                            const window_sizes *s) {
     const int multiplier = s->out_channels / s->channels, pixel = s->out_channels;
-    float acc[16];
     for (int ix = 0; ix < s->width; ix++, dx += s->channels) {
         const seen_taps x =
             taps_at(ix, s->left, s->stride_x, s->dilation_x, s->kernel_width, s->out_width);
@@ -86,11 +83,10 @@ static inline void depthwise_input_row_f32(float *dx, const float *g, const floa
         const float *with = w + (y.first * s->kernel_width + x.first) * pixel;
         for (int c = 0, block; c < s->channels; c += block) {
             block = depthwise_block(multiplier, s->channels - c);
-            const float *start = zero_channels_f32;
-            for (int o = c * multiplier; o < (c + 1) * multiplier; o++, start = acc)
-                channels_f32(acc, block, start, from + o, g_step, with + o, w_step, y.count,
+            const float *start = zero_tile_f32;
+            for (int o = c * multiplier; o < (c + 1) * multiplier; o++, start = dx + c)
+                channels_f32(dx + c, block, start, from + o, g_step, with + o, w_step, y.count,
                              x.count);
-            end_channels_f32(dx + c, acc, block, -INFINITY, INFINITY);
         }
     }
 }
@@ -120,15 +116,14 @@ static inline void depthwise_weight_tap_f32(float *dw, const float *g, const flo
     const int from = (oy * s->out_width + ox) * s->out_channels;
     const int seen =
         ((oy * s->stride_y + y - s->top) * s->width + ox * s->stride_x + x - s->left) * s->channels;
-    float acc[16];
     for (int o = 0, block; o < s->out_channels; o += block) {
         block = depthwise_block(multiplier, s->out_channels - o);
-        const float *start = zero_channels_f32;
-        for (int n = 0; n < s->batch; n++, start = acc)
-            channels_f32(acc, block, start, g + n * s->out_height * g_step.row + from + o, g_step,
+        const float *start = zero_tile_f32;
+        for (int n = 0; n < s->batch; n++, start = dw + o)
+            channels_f32(dw + o, block, start, g + n * s->out_height * g_step.row + from + o,
+                         g_step,
                          image + n * s->height * s->width * s->channels + seen + o / multiplier,
                          x_step, rows, count);
-        end_channels_f32(dw + o, acc, block, -INFINITY, INFINITY);
     }
 }
 

@@ -1,7 +1,7 @@
-// Sums of products for up to 4 x 4 results at once: acc[4 m + n] += sum of a[m, k] b[n, k] over k.
-// Matrix products and convolutions are made of them. Each result is summed in the order of k, so
-// that its bits do not depend on the tile it is in. The letters tell along which index the operands
-// lie one after the other: n(ot transposed) or t(ransposed), as in the BLAS.
+// Sums of products for up to 4 x 4 results at once: acc[4 m + n] = start[4 m + n] plus the sum of
+// a[m, k] b[k, n] over k; acc and start may be the same. Matrix products and convolutions are made
+// of them. Each result is summed in the order of k, so that its bits do not depend on the tile it
+// is in. The letters tell how the operands lie in memory, (n)ot or (t)ransposed, as in the BLAS.
 //
 // For the floating point unit of an Arm Cortex-M the inner loops are written in its instructions:
 // one load fetches several elements, 1.3 instructions a product, which compilers do not find.
@@ -10,7 +10,8 @@
 
 #include "quads.h"
 
-#include <math.h>
+// What a sum of products starts as.
+static const float zero_tile_f32[16] = {0.0f};
 
 // sum + a[k] b[k], with steps between the elements.
 static inline float dot_f32(float sum, const float *a, int ak, const float *b, int bk, int count) {
@@ -56,23 +57,24 @@ static inline float dot_f32(float sum, const float *a, int ak, const float *b, i
         "s28", "s29", "s30", "s31", "cc", "memory"
 
 // a[m * am + k], b[n * bn + k].
-static inline void nt_4x4_f32(float *acc, const float *a, int am, const float *b, int bn,
-                              int count) {
+static inline void nt_4x4_f32(float *acc, const float *start, const float *a, int am,
+                              const float *b, int bn, int count) {
 #if defined(__ARM_FP) && defined(__thumb2__) && defined(__OPTIMIZE__)
-    // The steps become the pointers to the last rows: there are hardly registers enough.
-    const float *a1, *a2, *b1, *b2;
+    // The steps become the pointers to the last rows, `start` one to the second: there are hardly
+    // registers enough.
+    const float *a2, *b1, *b2;
     am *= 4;
     bn *= 4;
     // clang-format off
     __asm__ volatile(
-        "vldmia %[acc], {s0-s15}\n"
-        "add %[a1], %[a], %[am]\n add %[a2], %[a1], %[am]\n"
+        "vldmia %[start], {s0-s15}\n"
+        "add %[start], %[a], %[am]\n add %[a2], %[start], %[am]\n"
         "add %[am], %[a2], %[am]\n add %[b1], %[b], %[bn]\n"
         "add %[b2], %[b1], %[bn]\n add %[bn], %[b2], %[bn]\n"
         "subs %[count], #2\n"
         "blt 2f\n"
         "1:\n"
-        "vldmia %[a]!, {s16-s17}\n vldmia %[a1]!, {s18-s19}\n"
+        "vldmia %[a]!, {s16-s17}\n vldmia %[start]!, {s18-s19}\n"
         "vldmia %[a2]!, {s20-s21}\n vldmia %[am]!, {s22-s23}\n"
         "vldmia %[b]!, {s24-s25}\n vldmia %[b1]!, {s26-s27}\n"
         "vldmia %[b2]!, {s28-s29}\n vldmia %[bn]!, {s30-s31}\n"
@@ -83,14 +85,14 @@ static inline void nt_4x4_f32(float *acc, const float *a, int am, const float *b
         "2:\n"
         "adds %[count], #1\n"
         "bne 3f\n"
-        "vldr s16, [%[a]]\n vldr s18, [%[a1]]\n"
+        "vldr s16, [%[a]]\n vldr s18, [%[start]]\n"
         "vldr s20, [%[a2]]\n vldr s22, [%[am]]\n"
         "vldr s24, [%[b]]\n vldr s26, [%[b1]]\n"
         "vldr s28, [%[b2]]\n vldr s30, [%[bn]]\n"
         NT_PRODUCTS_OF_FIRST
         "3:\n"
         "vstmia %[acc], {s0-s15}\n"
-        : [a] "+&r"(a), [am] "+&r"(am), [a1] "=&r"(a1), [a2] "=&r"(a2), [b] "+&r"(b), [bn] "+&r"(bn),
+        : [a] "+&r"(a), [am] "+&r"(am), [start] "+&r"(start), [a2] "=&r"(a2), [b] "+&r"(b), [bn] "+&r"(bn),
           [b1] "=&r"(b1), [b2] "=&r"(b2), [count] "+&r"(count)
         : [acc] "r"(acc)
         : TILE_REGISTERS);
@@ -98,8 +100,8 @@ static inline void nt_4x4_f32(float *acc, const float *a, int am, const float *b
 #else
     const float *a0 = a, *a1 = a0 + am, *a2 = a1 + am, *a3 = a2 + am;
     const float *b0 = b, *b1 = b0 + bn, *b2 = b1 + bn, *b3 = b2 + bn;
-    quad_f32 row0 = load_quad_f32(acc), row1 = load_quad_f32(acc + 4);
-    quad_f32 row2 = load_quad_f32(acc + 8), row3 = load_quad_f32(acc + 12);
+    quad_f32 row0 = load_quad_f32(start), row1 = load_quad_f32(start + 4);
+    quad_f32 row2 = load_quad_f32(start + 8), row3 = load_quad_f32(start + 12);
     for (int k = 0; k < count; k++) {
         quad_f32 w = {b0[k], b1[k], b2[k], b3[k]};
         row0 = add_scaled_f32(row0, a0[k], w);
@@ -115,13 +117,13 @@ static inline void nt_4x4_f32(float *acc, const float *a, int am, const float *b
 }
 
 // a[m * am + k], b[k * bk + n].
-static inline void nn_4x4_f32(float *acc, const float *a, int am, const float *b, int bk,
-                              int count) {
+static inline void nn_4x4_f32(float *acc, const float *start, const float *a, int am,
+                              const float *b, int bk, int count) {
     const float *a0 = a, *a1 = a0 + am, *a2 = a1 + am, *a3 = a2 + am;
 #if defined(__ARM_FP) && defined(__thumb2__) && defined(__OPTIMIZE__)
     // clang-format off
     __asm__ volatile(
-        "vldmia %[acc], {s0-s15}\n"
+        "vldmia %[start], {s0-s15}\n"
         "subs %[count], #2\n"
         "blt 2f\n"
         "1:\n"
@@ -144,12 +146,12 @@ static inline void nn_4x4_f32(float *acc, const float *a, int am, const float *b
         "vstmia %[acc], {s0-s15}\n"
         : [a0] "+&r"(a0), [a1] "+&r"(a1), [a2] "+&r"(a2), [a3] "+&r"(a3), [b] "+&r"(b),
           [count] "+&r"(count)
-        : [acc] "r"(acc), [step] "r"(4 * bk)
+        : [acc] "r"(acc), [start] "r"(start), [step] "r"(4 * bk)
         : TILE_REGISTERS);
     // clang-format on
 #else
-    quad_f32 row0 = load_quad_f32(acc), row1 = load_quad_f32(acc + 4);
-    quad_f32 row2 = load_quad_f32(acc + 8), row3 = load_quad_f32(acc + 12);
+    quad_f32 row0 = load_quad_f32(start), row1 = load_quad_f32(start + 4);
+    quad_f32 row2 = load_quad_f32(start + 8), row3 = load_quad_f32(start + 12);
     for (int k = 0; k < count; k++, b += bk) {
         quad_f32 w = load_quad_f32(b);
         row0 = add_scaled_f32(row0, a0[k], w);
@@ -170,15 +172,15 @@ typedef struct {
 } walk_steps;
 
 // a[k, m], b[k, n], summed over rows of terms.
-static inline void tn_4x4_f32(float *acc, const float *a, walk_steps a_step, const float *b,
-                              walk_steps b_step, int rows, int terms) {
+static inline void tn_4x4_f32(float *acc, const float *start, const float *a, walk_steps a_step,
+                              const float *b, walk_steps b_step, int rows, int terms) {
 #if defined(__ARM_FP) && defined(__thumb2__) && defined(__OPTIMIZE__)
-    int k;
+    // The register of `start` counts the terms.
     // clang-format off
     __asm__ volatile(
-        "vldmia %[acc], {s0-s15}\n"
+        "vldmia %[start], {s0-s15}\n"
         "1:\n"
-        "subs %[k], %[terms], #2\n"
+        "subs %[start], %[terms], #2\n"
         "blt 3f\n"
         "2:\n"
         "vldmia %[a], {s16-s19}\n add %[a], %[a_term]\n"
@@ -187,10 +189,10 @@ static inline void tn_4x4_f32(float *acc, const float *a, walk_steps a_step, con
         "vldmia %[b], {s28-s31}\n add %[b], %[b_term]\n"
         TN_PRODUCTS_OF_FIRST
         TN_PRODUCTS_OF_SECOND
-        "subs %[k], #2\n"
+        "subs %[start], #2\n"
         "bge 2b\n"
         "3:\n"
-        "adds %[k], #1\n"
+        "adds %[start], #1\n"
         "bne 4f\n"
         "vldmia %[a], {s16-s19}\n add %[a], %[a_term]\n"
         "vldmia %[b], {s24-s27}\n add %[b], %[b_term]\n"
@@ -200,15 +202,15 @@ static inline void tn_4x4_f32(float *acc, const float *a, walk_steps a_step, con
         "subs %[rows], #1\n"
         "bgt 1b\n"
         "vstmia %[acc], {s0-s15}\n"
-        : [a] "+&r"(a), [b] "+&r"(b), [rows] "+&r"(rows), [k] "=&r"(k)
+        : [a] "+&r"(a), [b] "+&r"(b), [rows] "+&r"(rows), [start] "+&r"(start)
         : [acc] "r"(acc), [terms] "r"(terms), [a_term] "r"(4 * a_step.term),
           [b_term] "r"(4 * b_step.term), [a_row] "r"(4 * (a_step.row - terms * a_step.term)),
           [b_row] "r"(4 * (b_step.row - terms * b_step.term))
         : TILE_REGISTERS);
     // clang-format on
 #else
-    quad_f32 row0 = load_quad_f32(acc), row1 = load_quad_f32(acc + 4);
-    quad_f32 row2 = load_quad_f32(acc + 8), row3 = load_quad_f32(acc + 12);
+    quad_f32 row0 = load_quad_f32(start), row1 = load_quad_f32(start + 4);
+    quad_f32 row2 = load_quad_f32(start + 8), row3 = load_quad_f32(start + 12);
     for (int i = 0; i < rows; i++, a += a_step.row, b += b_step.row) {
         for (int k = 0; k < terms; k++) {
             const float *x = a + k * a_step.term;
@@ -227,16 +229,16 @@ static inline void tn_4x4_f32(float *acc, const float *a, walk_steps a_step, con
 }
 
 // a[k], b[n * bn + k].
-static inline void nt_1x4_f32(float *acc, const float *a, const float *b, int bn, int count) {
+static inline void nt_1x4_f32(float *acc, const float *start, const float *a, const float *b,
+                              int bn, int count) {
     const float *b0 = b, *b1 = b0 + bn, *b2 = b1 + bn, *b3 = b2 + bn;
-    quad_f32 row = load_quad_f32(acc);
 #if defined(__ARM_FP) && defined(__thumb2__) && defined(__OPTIMIZE__)
     int fours = count / 4;
     count %= 4;
     if (fours) {
         // clang-format off
         __asm__ volatile(
-            "vldmia %[acc], {s0-s3}\n"
+            "vldmia %[start], {s0-s3}\n"
             "1:\n"
             "vldmia %[a]!, {s16-s19}\n vldmia %[b0]!, {s4-s7}\n"
             "vldmia %[b1]!, {s8-s11}\n vldmia %[b2]!, {s12-s15}\n"
@@ -247,27 +249,28 @@ static inline void nt_1x4_f32(float *acc, const float *a, const float *b, int bn
             "vstmia %[acc], {s0-s3}\n"
             : [a] "+&r"(a), [b0] "+&r"(b0), [b1] "+&r"(b1), [b2] "+&r"(b2), [b3] "+&r"(b3),
               [fours] "+&r"(fours)
-            : [acc] "r"(acc)
+            : [acc] "r"(acc), [start] "r"(start)
             : TILE_REGISTERS);
         // clang-format on
-        row = load_quad_f32(acc);
+        start = acc;
     }
 #endif
+    quad_f32 row = load_quad_f32(start);
     for (int k = 0; k < count; k++)
         row = add_scaled_f32(row, a[k], (quad_f32){b0[k], b1[k], b2[k], b3[k]});
     store_quad_f32(acc, row);
 }
 
 // a[k * ak], b[k * bk + n].
-static inline void n_1x4_f32(float *acc, const float *a, int ak, const float *b, int bk,
-                             int count) {
+static inline void n_1x4_f32(float *acc, const float *start, const float *a, int ak, const float *b,
+                             int bk, int count) {
 #if defined(__ARM_FP) && defined(__thumb2__) && defined(__OPTIMIZE__)
     int pairs = count / 2;
     count %= 2;
     if (pairs > 0) {
         // clang-format off
         __asm__ volatile(
-            "vldmia %[acc], {s0-s3}\n"
+            "vldmia %[start], {s0-s3}\n"
             "1:\n"
             "vldr s16, [%[a]]\n add %[a], %[a_step]\n"
             "vldmia %[b], {s24-s27}\n add %[b], %[b_step]\n"
@@ -279,87 +282,14 @@ static inline void n_1x4_f32(float *acc, const float *a, int ak, const float *b,
             "bne 1b\n"
             "vstmia %[acc], {s0-s3}\n"
             : [a] "+&r"(a), [b] "+&r"(b), [pairs] "+&r"(pairs)
-            : [acc] "r"(acc), [a_step] "r"(4 * ak), [b_step] "r"(4 * bk)
+            : [acc] "r"(acc), [start] "r"(start), [a_step] "r"(4 * ak), [b_step] "r"(4 * bk)
             : TILE_REGISTERS);
         // clang-format on
+        start = acc;
     }
 #endif
-    quad_f32 row = load_quad_f32(acc);
+    quad_f32 row = load_quad_f32(start);
     for (; count > 0; count--, a += ak, b += bk)
         row = add_scaled_f32(row, *a, load_quad_f32(b));
     store_quad_f32(acc, row);
-}
-
-// The tiles at the edges of a result: up to 4 rows and 4 columns of acc.
-
-static inline void nt_tile_f32(float *acc, int rows, int columns, const float *a, int am,
-                               const float *b, int bn, int count) {
-    if (columns < 4) {
-        for (int m = 0; m < rows; m++)
-            for (int n = 0; n < columns; n++)
-                acc[4 * m + n] = dot_f32(acc[4 * m + n], a + m * am, 1, b + n * bn, 1, count);
-    } else if (rows < 4) {
-        for (int m = 0; m < rows; m++)
-            nt_1x4_f32(acc + 4 * m, a + m * am, b, bn, count);
-    } else {
-        nt_4x4_f32(acc, a, am, b, bn, count);
-    }
-}
-
-static inline void nn_tile_f32(float *acc, int rows, int columns, const float *a, int am,
-                               const float *b, int bk, int count) {
-    if (columns < 4) {
-        for (int m = 0; m < rows; m++)
-            for (int n = 0; n < columns; n++)
-                acc[4 * m + n] = dot_f32(acc[4 * m + n], a + m * am, 1, b + n, bk, count);
-    } else if (rows < 4) {
-        for (int m = 0; m < rows; m++)
-            n_1x4_f32(acc + 4 * m, a + m * am, 1, b, bk, count);
-    } else {
-        nn_4x4_f32(acc, a, am, b, bk, count);
-    }
-}
-
-static inline void tn_tile_f32(float *acc, int rows, int columns, const float *a, walk_steps a_step,
-                               const float *b, walk_steps b_step, int walks, int terms) {
-    if (rows == 4 && columns == 4 && walks > 0) {
-        tn_4x4_f32(acc, a, a_step, b, b_step, walks, terms);
-        return;
-    }
-    for (; walks > 0; walks--, a += a_step.row, b += b_step.row) {
-        for (int m = 0; m < rows; m++) {
-            if (columns == 4)
-                n_1x4_f32(acc + 4 * m, a + m, a_step.term, b, b_step.term, terms);
-            else
-                for (int n = 0; n < columns; n++)
-                    acc[4 * m + n] =
-                        dot_f32(acc[4 * m + n], a + m, a_step.term, b + n, b_step.term, terms);
-        }
-    }
-}
-
-// Every row of a tile begins as the bias, or as zero where there is none.
-static inline void begin_tile_f32(float *acc, const float *bias, int columns) {
-    quad_f32 start = {0.0f, 0.0f, 0.0f, 0.0f};
-    if (bias && columns == 4)
-        start = load_quad_f32(bias);
-    else if (bias)
-        start =
-            (quad_f32){bias[0], columns > 1 ? bias[1] : 0.0f, columns > 2 ? bias[2] : 0.0f, 0.0f};
-    for (int m = 0; m < 16; m += 4)
-        store_quad_f32(acc + m, start);
-}
-
-// y[m * ym + n] = the tile, clamped.
-static inline void end_tile_f32(float *y, int ym, const float *acc, int rows, int columns, float lo,
-                                float hi) {
-    for (int m = 0; m < rows; m++, y += ym, acc += 4) {
-        if (columns == 4 && lo == -INFINITY)
-            store_quad_f32(y, load_quad_f32(acc));
-        else if (columns == 4)
-            store_quad_f32(y, clamp_quad_f32(load_quad_f32(acc), lo, hi));
-        else
-            for (int n = 0; n < columns; n++)
-                y[n] = clamp_f32(acc[n], lo, hi);
-    }
 }

@@ -129,3 +129,24 @@ def test_device_and_host_have_the_same_bits_and_numpys_numbers(make):
         session.close()
     for name, array in found[0].items():
         np.testing.assert_array_equal(array.view(np.uint32), found[1][name].view(np.uint32), err_msg=name)
+
+
+@pytest.mark.parametrize("target", [HOST, DEVICE], ids=lambda target: target.name)
+def test_activation_keeps_nan(target):
+    """A step that went wrong is seen in the loss: minimum and maximum of the floating point unit would hide it."""
+    examples = [
+        Example([f32(5, 3), f32(12, 3), f32(12)], {"activation": "relu6"}, sample=with_nan_and_infinity),
+        Example([f32(5, 3), f32(12, 3), f32(12)], {"activation": "relu"}, sample=with_nan_and_infinity),
+    ]
+    bench = Bench(replace(TOOLBOX.ops["dense"], examples=examples))
+    assert all(np.isnan(expected).any() and (expected == 0).any() for what, _, expected in bench.expected[::4])
+    session = BACKEND.open(Program(bench.graph), target, TOOLBOX)
+    bench.run(session)
+    session.close()
+
+
+def with_nan_and_infinity(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
+    x, w, bias = small(types, rng)
+    bias[[1, 6]] = np.nan, -np.nan
+    bias[[2, 3]] = np.inf, -np.inf
+    return [x, w, bias]
