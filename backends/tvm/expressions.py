@@ -53,8 +53,19 @@ def total(element: Callable[..., Any], extents: Sequence[int]) -> Any:
 
 def clamp(x: Any, low: float, high: float) -> Any:
     """As numpy's clip; comparisons this way round keep NaN."""
-    x = x if low == -math.inf else tirx.Select(x < low, float(low), x)
-    return x if high == math.inf else tirx.Select(x > high, float(high), x)
+    x = x if low == -math.inf else select(x < low, low, x)
+    return x if high == math.inf else select(x > high, high, x)
+
+
+def select(condition: Any, chosen: Any, otherwise: Any) -> Any:
+    """One of two elements; a number takes the element type of the other."""
+    dtype = next(_dtype(x) for x in (chosen, otherwise) if not isinstance(x, (int, float)))
+    typed = [tirx.const(x, dtype) if isinstance(x, (int, float)) else x for x in (chosen, otherwise)]
+    return tirx.Select(condition, *typed)
+
+
+def _dtype(x: Any) -> str:
+    return str(x.dtype if isinstance(x, te.TensorSlice) else x.ty)
 
 
 def activated(x: Any, attrs: Attrs) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gradlet.backends.tvm.expressions import between, c_function, clamp, pointwise, sigmoid
-from gradlet.backends.tvm.package import te, tirx
+from gradlet.backends.tvm.expressions import between, c_function, clamp, pointwise, select, sigmoid
+from gradlet.backends.tvm.package import te
 from gradlet.ir.graph import Attrs
 
 
@@ -16,11 +16,11 @@ def _silu_grad(attrs: Attrs, g: Any, x: Any) -> Any:
 
 
 def _hard_swish_grad(attrs: Attrs, g: Any, x: Any) -> Any:
-    return g * tirx.Select(te.abs(x) < 3, x / 3 + 0.5, tirx.Select(x > 0, 1.0, 0.0))
+    return g * select(te.abs(x) < 3, x / 3 + 0.5, 1.0 * (x > 0))
 
 
 def _masked(attrs: Attrs, g: Any, m: Any) -> Any:
-    return tirx.Select(m, g * float(attrs.get("scale", 1.0)), 0.0)
+    return select(m, g * float(attrs.get("scale", 1.0)), 0.0)
 
 
 KERNELS = {
@@ -35,9 +35,9 @@ KERNELS = {
     "sqrt": pointwise(lambda attrs, x: te.sqrt(x)),
     "scale": pointwise(lambda attrs, x: x * float(attrs["factor"])),
     "relu": pointwise(lambda attrs, x: clamp(x, 0, math.inf)),
-    "relu_grad": pointwise(lambda attrs, g, y: tirx.Select(y > 0, g, 0.0)),
+    "relu_grad": pointwise(lambda attrs, g, y: select(y > 0, g, 0.0)),
     "clip": pointwise(lambda attrs, x: clamp(x, attrs["lo"], attrs["hi"])),
-    "clip_grad": pointwise(lambda attrs, g, y: tirx.Select(between(y, attrs["lo"], attrs["hi"]), g, 0.0)),
+    "clip_grad": pointwise(lambda attrs, g, y: select(between(y, attrs["lo"], attrs["hi"]), g, 0.0)),
     "sigmoid": pointwise(lambda attrs, x: sigmoid(x)),
     "sigmoid_grad": pointwise(lambda attrs, g, y: g * y * (1 - y)),
     "tanh": pointwise(lambda attrs, x: c_function("tanhf", x)),

@@ -12,7 +12,7 @@ from gradlet.ir.memory_plan import MemoryPlan, Slot, check
 from gradlet.ir.op_def import Emit
 from gradlet.ir.plugin import Plugin, Toolbox, builtin
 from gradlet.ir.program import Program
-from gradlet.ir.tensor_type import b1, f32
+from gradlet.ir.tensor_type import DType, b1, f32
 from gradlet.ir.verifier import verify
 from gradlet.tests.backends.tvm.steps import BATCH, CLASSES, TOOLBOX, batch, mlp, planned_mlp
 
@@ -191,3 +191,16 @@ def test_plugin_brings_a_kernel():
 def test_op_without_kernel_is_named_with_its_place():
     with pytest.raises(CompileError, match=r"(?s)GL310.*'tvm'.*'twice'.*features\.3"):
         _doubled(())
+
+
+@pytest.mark.parametrize("dtype", [DType.F16, DType.BF16])
+def test_half_precision(dtype):
+    graph = Graph("half")
+    emit = Emit(TOOLBOX.ops, graph)
+    half = emit("cast", graph.add_input("x", f32(4)), dtype=dtype.value)
+    graph.outputs = [half, emit("relu", half), emit("cast", half, dtype="float32")]
+    given = np.array([1.5, -2.25, 100, 0.125], np.float32)
+    found = list(TvmSession(Program(graph), TOOLBOX).infer({"x": given}).values())
+    assert [a.dtype for a in found] == [dtype.numpy, dtype.numpy, np.float32]
+    np.testing.assert_array_equal(found[1].astype(np.float32), np.maximum(given, 0))
+    np.testing.assert_array_equal(found[2], given)
