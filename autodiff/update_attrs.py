@@ -1,15 +1,31 @@
-"""Attributes that every update node has: which part of its parameter learns, how often, and options that are set."""
+"""The options of update rules: checked, and as attributes of an update node."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Value
 from gradlet.ir.op_def import Emit
 
 
+def check_options(every: int, weight_decay: float, **decays: float) -> None:
+    """Raises GL212 for an option with which no rule would learn; `decays` are shares of a moment that are kept."""
+    if every < 1:
+        raise CompileError("GL212", f"every is {every}", hint="gradients of 1 or more steps can be accumulated")
+    if not 0 <= weight_decay < math.inf:
+        raise CompileError("GL212", f"weight_decay is {weight_decay}", hint="give 0 or more")
+    for name, value in decays.items():
+        if not 0 <= value < 1:
+            raise CompileError("GL212", f"{name} is {value}", hint="give 0 or more, and less than 1")
+
+
 def update_attrs(emit: Emit, parameter: Value, every: int, **options: Any) -> dict[str, Any]:
-    """Options that are zero or false mean nothing to an update op, and are left out."""
+    """Which part of its parameter a node updates, how often, and how.
+
+    Options that are zero or false mean nothing to an update op, and are left out.
+    """
     state = emit.graph.state_of(parameter)
     assert state is not None, f"{parameter} is not a state"
     region = state.region.attrs if state.region else {}

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph, Node, Role, Value
 from gradlet.ir.op_def import Emit
 from gradlet.ir.tensor_type import TensorType, i32
@@ -40,11 +39,6 @@ def zeros(graph: Graph, name: str, type_: TensorType, role: Role) -> Value:
 def moment(emit: Emit, parameter: Value, gradient: Value, name: str) -> Value:
     """A state of the shape of the gradient."""
     return zeros(emit.graph, f"{parameter.name}.{name}", gradient.type, Role.MOMENT)
-
-
-def check_every(every: int) -> None:
-    if every < 1:
-        raise CompileError("GL212", f"every is {every}", hint="gradients of 1 or more steps can be accumulated")
 
 
 def _counter(emit: Emit, name: str, *operands: Value, **attrs: int) -> tuple[Value, Node]:

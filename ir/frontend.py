@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from gradlet.ir.errors import CompileError
 from gradlet.ir.plugin import Toolbox
 from gradlet.ir.program import Program
 
@@ -22,6 +23,10 @@ class ImportRequest:
     source: str
     batch: int | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.batch is not None and self.batch < 1:
+            raise CompileError("GL212", f"a batch of {self.batch} samples", hint="give 1 or more")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from gradlet.ir.options import Call, parse_calls
 from gradlet.ir.passes import Context
 from gradlet.ir.plugin import Toolbox, load
 from gradlet.ir.program import Program
-from gradlet.ir.target import Target
+from gradlet.ir.target import Memory, Target
 from gradlet.ir.user_states import from_user, to_user
 from gradlet.optimizers.compilation import optimize, replan
 from gradlet.tools.checks import numeric_check
@@ -170,8 +170,9 @@ def compile_program(
 ) -> Compiled:
     """From a forward graph (or a finished step, which is only emitted anew) to files."""
     target: Target = tools.get("targets", options.target)
-    if options.ram_budget is not None and target.sram is not None:
-        target = replace(target, sram=replace(target.sram, bytes=min(options.ram_budget, target.sram.bytes)))
+    if options.ram_budget is not None:
+        sram = target.sram or Memory(0, options.ram_budget)
+        target = replace(target, sram=replace(sram, bytes=min(options.ram_budget, sram.bytes)))
     backend: Backend = tools.get("backends", options.backend or target.backend)
     context = context_of(tools, target, backend)
     if program.infer:

@@ -54,4 +54,5 @@ def _feed(graph: Graph, seed: int) -> dict[str, np.ndarray]:
 
 def _largest(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> float:
     assert found.keys() == expected.keys(), f"{sorted(found)} against {sorted(expected)}"
-    return max((difference(found[name], expected[name]) for name in found), default=0.0)
+    # numpy's maximum is NaN if one is; Python's would hide it.
+    return float(np.max([difference(found[name], expected[name]) for name in found], initial=0.0))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gradlet.autodiff.update_attrs import update_attrs
-from gradlet.autodiff.update_states import accumulated, check_every, finished_updates, moment
+from gradlet.autodiff.update_attrs import check_options, update_attrs
+from gradlet.autodiff.update_states import accumulated, finished_updates, moment
 from gradlet.ir.graph import Value
 from gradlet.ir.op_def import Emit
 
@@ -34,7 +34,7 @@ class Adam:
     every: int = 1
 
     def __post_init__(self) -> None:
-        check_every(self.every)
+        check_options(self.every, self.weight_decay, beta1=self.beta1, beta2=self.beta2)
 
     def emit(self, emit: Emit, parameter: Value, gradient: Value, lr: Value) -> Sequence[Value]:
         mean, square = (moment(emit, parameter, gradient, name) for name in ("mean", "square"))

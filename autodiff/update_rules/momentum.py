@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gradlet.autodiff.update_attrs import update_attrs
-from gradlet.autodiff.update_states import accumulated, check_every, moment
+from gradlet.autodiff.update_attrs import check_options, update_attrs
+from gradlet.autodiff.update_states import accumulated, moment
 from gradlet.ir.graph import Value
 from gradlet.ir.op_def import Emit
 
@@ -30,7 +30,7 @@ class Momentum:
     every: int = 1
 
     def __post_init__(self) -> None:
-        check_every(self.every)
+        check_options(self.every, self.weight_decay, momentum=self.momentum)
 
     def emit(self, emit: Emit, parameter: Value, gradient: Value, lr: Value) -> Sequence[Value]:
         velocity = moment(emit, parameter, gradient, "velocity")

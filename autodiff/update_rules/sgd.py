@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gradlet.autodiff.update_attrs import update_attrs
-from gradlet.autodiff.update_states import accumulated, check_every
+from gradlet.autodiff.update_attrs import check_options, update_attrs
+from gradlet.autodiff.update_states import accumulated
 from gradlet.ir.graph import Value
 from gradlet.ir.op_def import Emit
 
@@ -26,7 +26,7 @@ class Sgd:
     every: int = 1
 
     def __post_init__(self) -> None:
-        check_every(self.every)
+        check_options(self.every, self.weight_decay)
 
     def emit(self, emit: Emit, parameter: Value, gradient: Value, lr: Value) -> Sequence[Value]:
         emit, gradient, micro = accumulated(emit, parameter, gradient, self.every)

@@ -212,3 +212,9 @@ def test_torch_is_not_installed(tmp_path, monkeypatch):
     (tmp_path / "net.pt2").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "torch", None)
     assert "gradlet[torch]" in refused("GL111", tmp_path / "net.pt2").hint
+
+
+@pytest.mark.parametrize("batch", [0, -3])
+def test_a_batch_without_samples(batch):
+    with pytest.raises(CompileError, match="GL212"):
+        ImportRequest("net.py:net", batch)
