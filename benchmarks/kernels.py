@@ -1,6 +1,6 @@
 """What the float kernels cost: instructions for each multiply-accumulate, on the emulated Cortex-M7.
 
-python -m gradlet.benchmarks.kernels [--json FILE]     or: ./bazelw run //benchmarks:kernels
+python -m gradlet.benchmarks.kernels [--portable] [--json FILE]     or: ./bazelw run //benchmarks:kernels
 
 Layers of MobileNetV2-0.35 at 96x96 and of ResNet-8, forward and backward, each a program of its own. Instructions are
 exact and the same in every run; multiply-accumulates are those of `OpDef.macs`, so those on padding count.
@@ -17,6 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from gradlet.backends.tinyengine.cortex_m.build import OPTIONS
 from gradlet.backends.tinyengine.cortex_m.session import open_device
 from gradlet.ir import files
 from gradlet.ir.graph import Attrs, Graph
@@ -74,13 +75,16 @@ def uses() -> Iterator[Use]:
     yield from dense(16, 64, 64)
 
 
-def measured(use: Use, tools: Toolbox) -> dict[str, object]:
+def measured(use: Use, tools: Toolbox, portable: bool) -> dict[str, object]:
     op, types, attrs = use
     graph = Graph("kernel")
     node = Emit(tools.ops, graph).node(op, *(graph.add_input(f"x{i}", t) for i, t in enumerate(types)), **attrs)
     graph.outputs = list(node.outputs)
     known = tools.get("targets", "stm32f746")
-    session = open_device(Program(graph), replace(known, sram=Memory(known.sram.base, 8 << 20)), tools)
+    target = replace(known, sram=Memory(known.sram.base, 8 << 20))
+    # The kernels then take their C for other processors.
+    options = (*OPTIONS, "-U__ARM_FP") if portable else OPTIONS
+    session = open_device(Program(graph), target, tools, options=options)
     rng = np.random.default_rng(0)
     session.infer({v.name: rng.normal(size=v.type.shape).astype(np.float32) for v in graph.inputs})
     macs, instructions = tools.ops[op].macs(node), session.instructions
@@ -92,12 +96,13 @@ def measured(use: Use, tools: Toolbox) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", metavar="FILE", help="write the rows there too")
+    parser.add_argument("--portable", action="store_true", help="without assembly")
     args = parser.parse_args()
     console, table, tools = Console(), Table(box=None), load(installed=False)
     for column in COLUMNS:
         table.add_column(column, justify="left" if column in COLUMNS[:2] else "right", no_wrap=True)
     with console.status("emulating"):
-        found = [measured(use, tools) for use in uses()]
+        found = [measured(use, tools, args.portable) for use in uses()]
     for op, operands, macs, instructions, each in (row.values() for row in found):
         table.add_row(str(op), str(operands), f"{macs:,}", f"{instructions:,}", f"{each:.2f}")
     console.print(table)

@@ -56,13 +56,22 @@ static inline void channels_16_f32(float *acc, const float *start, const float *
         : TILE_REGISTERS);
     // clang-format on
 #else
-    for (int c = 0; c < 16; c++)
-        acc[c] = start[c];
-    for (int i = 0; i < rows; i++)
-        for (int k = 0; k < taps; k++)
-            for (int c = 0; c < 16; c++)
-                acc[c] += a[i * a_step.row + k * a_step.term + c] *
-                          b[i * b_step.row + k * b_step.term + c];
+    for (int c = 0; c < 16; c += 4) {
+        float s0 = start[c], s1 = start[c + 1], s2 = start[c + 2], s3 = start[c + 3];
+        for (int i = 0; i < rows; i++) {
+            const float *x = a + i * a_step.row + c, *w = b + i * b_step.row + c;
+            for (int k = 0; k < taps; k++, x += a_step.term, w += b_step.term) {
+                s0 += x[0] * w[0];
+                s1 += x[1] * w[1];
+                s2 += x[2] * w[2];
+                s3 += x[3] * w[3];
+            }
+        }
+        acc[c] = s0;
+        acc[c + 1] = s1;
+        acc[c + 2] = s2;
+        acc[c + 3] = s3;
+    }
 #endif
 }
 
@@ -94,13 +103,22 @@ static inline void channels_8_f32(float *acc, const float *start, const float *a
         : TILE_REGISTERS);
     // clang-format on
 #else
-    for (int c = 0; c < 8; c++)
-        acc[c] = start[c];
-    for (int i = 0; i < rows; i++)
-        for (int k = 0; k < taps; k++)
-            for (int c = 0; c < 8; c++)
-                acc[c] += a[i * a_step.row + k * a_step.term + c] *
-                          b[i * b_step.row + k * b_step.term + c];
+    for (int c = 0; c < 8; c += 4) {
+        float s0 = start[c], s1 = start[c + 1], s2 = start[c + 2], s3 = start[c + 3];
+        for (int i = 0; i < rows; i++) {
+            const float *x = a + i * a_step.row + c, *w = b + i * b_step.row + c;
+            for (int k = 0; k < taps; k++, x += a_step.term, w += b_step.term) {
+                s0 += x[0] * w[0];
+                s1 += x[1] * w[1];
+                s2 += x[2] * w[2];
+                s3 += x[3] * w[3];
+            }
+        }
+        acc[c] = s0;
+        acc[c + 1] = s1;
+        acc[c + 2] = s2;
+        acc[c + 3] = s3;
+    }
 #endif
 }
 
