@@ -124,7 +124,7 @@ def test_unreadable_and_unwritable_paths(tools, program, tmp_path):
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "p"
     files.write_bytes(path, b"old")
-    with pytest.raises(CompileError, match="GL007"), files.replacing(path) as part:  # noqa: PT012 (the disk is full)
+    with pytest.raises(CompileError, match="GL007"), files.replacing(path) as part:
         part.write_bytes(b"half")
         raise OSError(28, "No space left on device")
     assert path.read_bytes() == b"old"
