@@ -39,8 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("program", help="a program that `gradlet compile` wrote")
     add("--data", required=True, help="FILE.npz, path.py:function, or digits:TURNS")
-    add("--backend", default="reference", help="reference, tinyengine, tvm (%(default)s)")
-    add("--target", default="x86_64", help="where the backend runs it: a device is emulated (%(default)s)")
+    add("--backend", help="reference, tinyengine, tvm (that of --target; without one: reference)")
+    add("--target", help="where the backend runs it: a device is emulated (this machine)")
     add("--train", action="store_true", help="train; accuracy before and after")
     add("--epochs", type=float, default=default.epochs, help="(%(default)s)")
     add("--lr", type=float, default=default.lr, help="highest learning rate (%(default)s)")
@@ -58,12 +58,13 @@ def main(args: argparse.Namespace) -> int:
     program = files.load(user_path(args.program), tools.ops)
     data = load_dataset(args.data)
     check_dataset(data, program, trains=args.train and program.trains)
-    backend: Backend = tools.get("backends", args.backend)
-    target: Target = tools.get("targets", args.target)
+    target: Target = tools.get("targets", args.target or "x86_64")
+    backend: Backend = tools.get("backends", args.backend or (target.backend if args.target else "reference"))
     replan(program, context_of(tools, target, backend))
     session = backend.open(program, target, tools)
     try:
-        report = _run(session, program, data, args, console)
+        report = {"schema": 1, "program": program.name, "backend": backend.name, "target": target.name}
+        report |= _run(session, program, data, args, console)
         learnt = session.states()
     finally:
         session.close()
@@ -88,10 +89,6 @@ def _run(
             history = train(session, program, data.train, schedule, bar("training", steps))
             after = measure(session, program, data.test, bar("after training", len(data.test)))
     return {
-        "schema": 1,
-        "program": program.name,
-        "backend": args.backend,
-        "target": args.target,
         "steps": len(history.losses),
         "accuracy_before": before if classes else None,
         "accuracy_after": after if classes else None,

@@ -24,10 +24,9 @@ def show_summary(report: Mapping[str, Any], console: Console) -> None:
     console.print(_memory(report))
     macs, counted = report["macs"], report["instructions"]
     console.print(f"  multiply-accumulates  forward {macs['forward']:,}  backward and update {macs['backward']:,}")
-    if counted["train_step"]:
-        console.print(
-            f"  instructions          forward {counted['forward']:,}  training step {counted['train_step']:,}"
-        )
+    if counted["forward"]:
+        step = f"  training step {counted['train_step']:,}" if counted["train_step"] else ""
+        console.print(f"  instructions          forward {counted['forward']:,}{step}")
     learns = report["learns"]
     console.print(f"  learns                {learns['elements']:,} of {learns['of']:,} parameters")
     if memory["arena_lower_bound"]:
