@@ -60,7 +60,10 @@ def _digits(source: str) -> Dataset:
     turns = source.partition(":")[2] or "0"
     if not turns.lstrip("-").isdigit():
         raise CompileError("GL410", f"{source}: {turns!r} is no number of quarter turns", hint="write digits:1")
-    d = load_digits(int(turns))
+    try:
+        d = load_digits(int(turns))
+    except ImportError as error:
+        raise CompileError("GL410", f"the digits are scikit-learn's: {error}", hint="pip install scikit-learn") from error
     return Dataset(Split(d.train_images, d.train_labels), Split(d.test_images, d.test_labels))
 
 

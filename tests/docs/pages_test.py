@@ -56,6 +56,16 @@ def test_commands_and_options_exist(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_bazel_targets_exist(page):
+    for package, target in re.findall(r"(?<![:\w/])//([a-z][\w/]*\w)(?::([\w.]+))?", page.read_text()):
+        folder = ROOT / package
+        assert folder.is_dir(), package
+        if target:
+            named = f'"{target}"' in (folder / "BUILD").read_text() or (folder / f"{target}.py").exists()
+            assert named or target.endswith(".update"), f"{package}:{target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_codes_exist(page):
     assert set(re.findall(r"\bGL\d{3}\b", page.read_text())) <= set(CODES)
 

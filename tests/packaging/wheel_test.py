@@ -14,7 +14,7 @@ from gradlet.tools import lint
 
 ROOT = lint.checkout()
 NOT_SHIPPED = {"benchmarks", "build_defs", "docs", "tests", "third_party"}
-DATA = ["*.c", "*.h", "*.jinja", "*.ld", "*.npz", "*.proto", "*.pyi", "*.safetensors", "*.yaml"]
+DATA = ["*.c", "*.gradlet", "*.h", "*.jinja", "*.ld", "*.npz", "*.proto", "*.pyi", "*.safetensors", "*.yaml"]
 
 
 def run(program: list[str], folder: Path, path: list[Path]) -> subprocess.CompletedProcess[str]:

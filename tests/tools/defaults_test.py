@@ -1,6 +1,7 @@
 """What is left out of a command or a call is what its user expects."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 import gradlet
 from gradlet.ir import files
+from gradlet.ir.errors import CompileError
 from gradlet.ir.program import Program
 from gradlet.tests.small_models import TOOLS, compiled, mlp
 from gradlet.tools import cli
@@ -40,6 +42,13 @@ def test_an_inference_alone_shows_its_instructions(folder, capsys):
     assert cli.main(["compile", "forward.gradlet", "--scheme", "none", "--emulate"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if "instructions" in line)
     assert "forward" in line and "training" not in line
+
+
+def test_what_the_example_lacks_is_named(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    args = cli.parser().parse_args(["run", "net.gradlet", "--data", "digits:1"])
+    with pytest.raises(CompileError, match=r"GL410.*\n.*pip install scikit-learn"):
+        args.main(args)
 
 
 @pytest.mark.parametrize(("options", "size"), [({}, 2), ({"batch": 5}, 5)])
