@@ -41,7 +41,7 @@ def need_of(program: Program, target: Target) -> Need:
     return Need(arena, sum(states), target.stack_bytes)
 
 
-def check_fit(program: Program, target: Target, model: Graph, scheme: Call | None, retry: Retry) -> None:
+def check_fit(program: Program, target: Target, model: Graph, scheme: Call | None, retry: Retry | None = None) -> None:
     """Raises GL230 if the program needs more SRAM than the target has.
 
     Args:
@@ -49,7 +49,7 @@ def check_fit(program: Program, target: Target, model: Graph, scheme: Call | Non
         target: Where it is to run.
         model: The graph before any pass.
         scheme: The sparse update scheme in use; None if the pipeline has none.
-        retry: Compiles the model with another scheme.
+        retry: Compiles the model with another scheme; None: there is no way back to the model.
     """
     if target.sram is None:
         return
@@ -67,7 +67,9 @@ def _peak_table(program: Program) -> str:
     return print_alive(alive_at_peak(graph, graph.plan))
 
 
-def _advice(program: Program, target: Target, model: Graph, scheme: Call | None, retry: Retry) -> str:
+def _advice(program: Program, target: Target, model: Graph, scheme: Call | None, retry: Retry | None) -> str:
+    if retry is None:
+        return "compile the model itself for this target: schemes that fit are found"
     if not program.trains:
         return "the inference alone does not fit: use a smaller batch, input or model, or a larger target"
     if scheme is None:

@@ -22,6 +22,8 @@ from gradlet.ir.program import Program
 from gradlet.ir.target import Memory, Target
 from gradlet.ir.user_states import from_user, to_user
 from gradlet.optimizers.compilation import optimize, replan
+from gradlet.optimizers.fit import check_fit
+from gradlet.optimizers.schemes import FULL
 from gradlet.tools.checks import numeric_check
 from gradlet.tools.paths import parse_bytes, user_path, user_source
 from gradlet.tools.picture import arena_picture
@@ -29,6 +31,10 @@ from gradlet.tools.report import make_report
 
 PROGRAM_SUFFIXES = (".gradlet", files.TEXT_SUFFIX)
 SCHEME_SUFFIXES = (".yaml", ".yml", ".textproto")
+
+
+# Fields of `Options` that a finished step has behind it.
+_DECIDED = ("scheme", "loss", "update", "classes", "batch", "pipeline", "prediction", "check", "stop_after", "skip")
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class Options:
         frontend: Name; None takes the first that accepts the source.
         scheme: What learns: the name of a scheme or a file; `none` compiles the inference alone.
         loss: Name of the loss.
+        prediction: Which output of the model the loss is about, counted from 0.
         update: Update rule with options, e.g. `momentum{momentum=0.9}`.
         classes: Replaces the head by one for so many classes, with a seeded initialisation.
         batch: Size of the batch axis; None keeps the model's.
@@ -60,6 +67,7 @@ class Options:
     frontend: str | None = None
     scheme: str = "full"
     loss: str = "softmax_cross_entropy"
+    prediction: int = 0
     update: str = "sgd"
     classes: int | None = None
     batch: int | None = None
@@ -126,7 +134,7 @@ def compile_module(model: Any, sample: Any = None, **options: Any) -> Compiled:
 
     Args:
         model: `torch.nn.Module`, `Program`, or the path of a file.
-        sample: For a module: its example inputs, in PyTorch's layout; the batch size is theirs.
+        sample: For a module: its example inputs, in its layout; the batch size is theirs, unless `batch` is given.
         **options: Fields of `Options`; sizes may be text (`ram_budget="128KB"`), paths too.
 
     Raises:
@@ -146,7 +154,8 @@ def compile_module(model: Any, sample: Any = None, **options: Any) -> Compiled:
     from gradlet.frontends.pytorch.importer import import_module
 
     inputs = sample if isinstance(sample, tuple) else (sample,)
-    program = import_module(model, inputs, name=name or type(model).__name__.lower(), toolbox=tools)
+    name = name or type(model).__name__.lower()
+    program = import_module(model, inputs, name=name, toolbox=tools, batch=chosen.batch)
     return compile_program(program, chosen, tools)
 
 
@@ -176,13 +185,30 @@ def compile_program(
     backend: Backend = tools.get("backends", options.backend or target.backend)
     context = context_of(tools, target, backend)
     if program.infer:
+        _check_finished(program, options)
         replan(program, context)
+        check_fit(program, target, program.graph, None)
     else:
         _optimize(program, options, context, progress)
     progress(f"emitting {program.name} for {target.name}")
     artifact = backend.emit(program, target, tools)
-    report = make_report(program, target, tools.ops, artifact.report, scheme=options.scheme, notes=context.notes)
+    report = make_report(program, target, tools.ops, artifact.report, scheme=scheme_of(program), notes=context.notes)
     return Compiled(program, target, backend, tools, artifact, report)
+
+
+def _check_finished(program: Program, options: Options) -> None:
+    """Raises GL403 for options about passes that have run already."""
+    given = [name for name in _DECIDED if getattr(options, name) != getattr(Options, name)]
+    if given:
+        what = f"{program.name} is a finished training step: {', '.join(given)} cannot be chosen any more"
+        raise CompileError("GL403", what, hint="compile the model itself anew; target, backend and budget may change")
+
+
+def scheme_of(program: Program) -> str:
+    """What learns, as the passes that have run were told; `none` where the program does not train."""
+    calls = [call for text in program.pipeline for call in parse_calls(text)]
+    schemes = [str(dict(c.options).get("scheme", FULL)) for c in calls if c.name == "sparse_update"]
+    return schemes[-1] if schemes else FULL if program.trains else "none"
 
 
 def context_of(tools: Toolbox, target: Target, backend: Backend) -> Context:
@@ -222,7 +248,11 @@ def pass_options(options: Options) -> dict[str, dict[str, object]]:
     return {
         "replace_head": {"classes": str(options.classes), "seed": str(options.seed)},
         "sparse_update": {"scheme": _scheme(options.scheme)},
-        "differentiate": {"loss": options.loss, "update": _one_call(options.update)},
+        "differentiate": {
+            "loss": options.loss,
+            "update": _one_call(options.update),
+            **({"prediction": str(options.prediction)} if options.prediction else {}),
+        },
     }
 
 

@@ -35,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--scheme", default=default.scheme, help="what learns: a name, a YAML or textproto file, none (%(default)s)")
     add("--update", default=default.update, help="update rule, e.g. momentum{momentum=0.9} (%(default)s)")
     add("--loss", default=default.loss, help="(%(default)s)")
+    add("--prediction", type=int, default=default.prediction, metavar="N", help="output for the loss (%(default)s)")
     add("--classes", type=int, metavar="N", help="replace the head by one for N classes")
     add("--batch", type=int, metavar="N", help="batch size (that of the model's sample)")
     add("--ram-budget", metavar="BYTES", help="SRAM to fit into, e.g. 128KB (that of the target)")
@@ -81,6 +82,7 @@ def options_of(args: argparse.Namespace) -> Options:
         frontend=args.frontend,
         scheme=args.scheme,
         loss=args.loss,
+        prediction=args.prediction,
         update=args.update,
         classes=args.classes,
         batch=args.batch,
