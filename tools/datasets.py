@@ -63,7 +63,7 @@ def _digits(source: str) -> Dataset:
     try:
         d = load_digits(int(turns))
     except ImportError as error:
-        raise CompileError("GL410", f"the digits are scikit-learn's: {error}", hint="pip install scikit-learn") from error
+        raise CompileError("GL410", f"no digits: {error}", hint="pip install scikit-learn") from error
     return Dataset(Split(d.train_images, d.train_labels), Split(d.test_images, d.test_labels))
 
 
