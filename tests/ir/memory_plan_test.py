@@ -68,7 +68,8 @@ def test_a_value_that_is_not_aligned():
 def test_a_plan_cannot_make_do_with_a_smaller_alignment():
     graph, plan = _planned()
     k = _index(plan, "loss")
-    _refused(graph, replace(_changed(plan, k, offset=plan.arena_bytes + 2), alignment=1, arena_bytes=1 << 20), "aligned")
+    odd = _changed(plan, k, offset=plan.arena_bytes + 2)
+    _refused(graph, replace(odd, alignment=1, arena_bytes=1 << 20), "aligned")
 
 
 def test_an_arena_below_its_bound():
