@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from gradlet.ir.graph import Graph, Node, Role, State, Value
+from gradlet.ir.graph import Graph, Node, Region, Role, State, Value
 from gradlet.ir.tensor_type import TensorType
+from gradlet.ir.updates import moment_region, region
 
 
 def print_graph(graph: Graph) -> str:
@@ -49,8 +50,12 @@ def _written(value: Value, node: Node) -> str:
     """The overwritten value, with the part of it that changes."""
     if not {"axis", "begin", "end"} <= node.attrs.keys():
         return str(value.overwrites)
-    part = f"{node.attrs['begin']}:{node.attrs['end']}"
-    return f"{value.overwrites}[{', '.join([':'] * node.attrs['axis'] + [part])}]"
+    part = region(node.attrs) if value is node.outputs[0] else moment_region(node.attrs)
+    return f"{value.overwrites}{_index(part) if part else ''}"
+
+
+def _index(part: Region) -> str:
+    return f"[{', '.join([':'] * part.axis + [f'{part.begin}:{part.end}'])}]"
 
 
 def print_state(state: State) -> str:
@@ -62,9 +67,8 @@ def print_state(state: State) -> str:
 def _needs_grad(state: State) -> str:
     if state.region is None or not state.trainable:
         return str(state.trainable)
-    region, size = state.region, state.value.type.shape[state.region.axis]
-    part = ", ".join([":"] * region.axis + [f"{region.begin}:{region.end}"])
-    return f"{(region.end - region.begin) / size:.4g}[{part}]"
+    part, size = state.region, state.value.type.shape[state.region.axis]
+    return f"{(part.end - part.begin) / size:.4g}{_index(part)}"
 
 
 def print_type(type_: TensorType, extra: str = "") -> str:

@@ -16,14 +16,24 @@ def region(attrs: Attrs) -> Region | None:
     return Region(attrs["axis"], attrs["begin"], attrs["end"]) if "axis" in attrs else None
 
 
-def region_index(parameter: np.ndarray, attrs: Attrs) -> tuple[slice, ...]:
+def moment_region(attrs: Attrs) -> Region | None:
+    """The part of the moments that belongs to the gradient; None: all of them.
+
+    Moments have the shape of the gradient, or that of a larger part of the parameter, from `moments_begin` on: then
+    this update is one of several that share them.
+    """
     part = region(attrs)
-    return part.index(parameter.ndim) if part else (slice(None),) * parameter.ndim
+    if part is None or "moments_begin" not in attrs:
+        return None
+    return Region(part.axis, part.begin - attrs["moments_begin"], part.end - attrs["moments_begin"])
 
 
-def region_shape(type_: TensorType, attrs: Attrs) -> tuple[int, ...]:
-    """Shape of the gradient, and of the moments, of a parameter."""
-    part = region(attrs)
+def index_of(part: Region | None, array: np.ndarray) -> tuple[slice, ...]:
+    return part.index(array.ndim) if part else (slice(None),) * array.ndim
+
+
+def shape_of(part: Region | None, type_: TensorType) -> tuple[int, ...]:
+    """Shape of a part of a tensor."""
     if part is None:
         return type_.shape
     if not 0 <= part.axis < len(type_.shape) or not 0 <= part.begin < part.end <= type_.shape[part.axis]:
@@ -32,13 +42,13 @@ def region_shape(type_: TensorType, attrs: Attrs) -> tuple[int, ...]:
 
 
 def check_gradient(parameter: TensorType, gradient: TensorType, attrs: Attrs) -> None:
-    if gradient.dtype is not parameter.dtype or gradient.shape != region_shape(parameter, attrs):
+    if gradient.dtype is not parameter.dtype or gradient.shape != shape_of(region(attrs), parameter):
         raise ValueError(f"gradient {gradient} does not fit what is updated of {parameter}")
 
 
-def check_moments(gradient: TensorType, *moments: TensorType) -> None:
+def check_moments(gradient: TensorType, attrs: Attrs, *moments: TensorType) -> None:
     for moment in moments:
-        if (moment.dtype, moment.shape) != (gradient.dtype, gradient.shape):
+        if (moment.dtype, shape_of(moment_region(attrs), moment)) != (gradient.dtype, gradient.shape):
             raise ValueError(f"moment {moment} does not fit gradient {gradient}")
 
 

@@ -79,7 +79,7 @@ def _scheme_of(passes: Sequence[Pass]) -> Call | None:
 
 
 # Enough to tell whether something fits: a worse plan than the final one is never smaller.
-_QUICK = {"early_update": {"width": "4"}, "place_buffers": {"algorithm": "by_size"}}
+_QUICK = {"split_updates": {"width": "4"}, "early_update": {"width": "4"}, "place_buffers": {"algorithm": "by_size"}}
 
 
 def _tried(program: Program, context: Context, calls: Sequence[Call], scheme: Call) -> Program:

@@ -19,7 +19,7 @@ _PLACE = "choose_kernels,early_update,place_buffers"
 NAMED: Mapping[str, str] = {
     "forward": _FORWARD,
     "inference": f"{_FORWARD},{_PLACE}",
-    "train": f"{_FORWARD},{_STEP},{_PLACE}",
+    "train": f"{_FORWARD},{_STEP},split_updates,{_PLACE}",
     # Gradients are kept to the end of the step: what early_update is compared with.
     "train_late_update": f"{_FORWARD},{_STEP},place_buffers",
     # As written by the rules of the ops: what all optimizing passes are compared with.

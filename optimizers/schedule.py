@@ -23,6 +23,28 @@ def predecessors(graph: Graph) -> dict[Node, set[Node]]:
     return before
 
 
+def turns(graph: Graph) -> dict[Node, Node]:
+    """Where a storage is overwritten part by part: for each node that only a later part needs, the update before.
+
+    The parts of a gradient could be made in any order, and all before the first update. That needs more memory than
+    one after the other, and a search would drown in such orders.
+    """
+    after: dict[Node, Node] = {}
+    for node in (n for n in graph.nodes if n.phase is Phase.UPDATE):
+        for earlier in (v.overwrites.producer for v in node.outputs if v.overwrites is not None):
+            if earlier:
+                after |= dict.fromkeys(_needed_only_by(node, earlier, graph), earlier)
+    return after
+
+
+def _needed_only_by(node: Node, earlier: Node, graph: Graph) -> list[Node]:
+    found = [node]
+    for user in found:
+        makers = dict.fromkeys(v.producer for v in user.inputs if v.producer and v.producer is not earlier)
+        found += [m for m in makers if all(set(v.users) == {user} and v not in graph.outputs for v in m.outputs)]
+    return found[1:]
+
+
 @dataclass(frozen=True)
 class _Partial:
     """The beginning of a schedule: a set of nodes as bits, and what it costs.
@@ -65,6 +87,8 @@ class Scheduler:
         self.ops = ops
         index = {node: i for i, node in enumerate(self.nodes)}
         before = predecessors(graph)
+        for node, earlier in turns(graph).items():
+            before[node].add(earlier)
         self.waits = [sum(1 << index[p] for p in before[n]) for n in self.nodes]
         self.next: list[list[int]] = [[] for _ in self.nodes]
         for node in self.nodes:

@@ -88,8 +88,9 @@ def _argument(call: Call, value: Value, place: Place) -> dict[str, Any]:
     """Bytes into the arena, or into a state."""
     offset = place.offset
     if value in call.parts:
-        below = math.prod(value.type.shape[call.node.attrs["axis"] + 1 :])
-        offset += call.node.attrs["begin"] * below * value.type.dtype.bits // 8
+        part = call.parts[value]
+        below = math.prod(value.type.shape[part.axis + 1 :])
+        offset += part.begin * below * value.type.dtype.bits // 8
     return {"state": place.state, "offset": offset} if place.state else {"offset": offset}
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gradlet.backends.tvm.function import parameters
 from gradlet.backends.tvm.kernel import Buffer, Case, Kernel, flattened
 from gradlet.backends.tvm.layout import Place
 from gradlet.ir.errors import CompileError
-from gradlet.ir.graph import Graph, Node, Value
-from gradlet.ir.updates import region, region_shape
+from gradlet.ir.graph import Graph, Node, Region, Value
+from gradlet.ir.updates import shape_of
 
 # Of `KernelChoice.kernel`; what other backends chose says nothing here.
 PREFIX = "tvm/"
@@ -21,14 +21,14 @@ class Call:
     """One node: what it runs, and the values whose memory it is given.
 
     Attributes:
-        parts: Values of which only the part that learns is passed.
+        parts: Values of which only a part is passed, and which.
     """
 
     node: Node
     kernel: Kernel
     case: Case
     arguments: tuple[Value, ...]
-    parts: frozenset[Value] = frozenset()
+    parts: Mapping[Value, Region] = field(default_factory=dict)
 
 
 def calls(graph: Graph, kernels: Mapping[str, Kernel], placed: Mapping[Value, Place]) -> list[Call]:
@@ -51,12 +51,12 @@ def _is_done(call: Call) -> bool:
 
 
 def _call(node: Node, kernel: Kernel, placed: Mapping[Value, Place]) -> Call:
-    parts = frozenset(_parts(node, kernel))
+    parts = _parts(node, kernel)
     values = (*node.inputs, *node.outputs)
     number: dict[Place, int] = {}
-    buffers = [_buffer(v, node, v in parts, number.setdefault(placed[v], len(number))) for v in values]
+    buffers = [_buffer(v, parts.get(v), number.setdefault(placed[v], len(number))) for v in values]
     count = len(node.inputs)
-    hidden = ("axis", "begin", "end") if parts else ()
+    hidden = ("axis", "begin", "end", "moments_begin") if parts else ()
     case = Case(
         node.op,
         tuple(buffers[:count]),
@@ -74,20 +74,17 @@ def _tuning(node: Node) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(node.choice.tuning.items()))
 
 
-def _parts(node: Node, kernel: Kernel) -> Iterator[Value]:
-    if not kernel.parts or region(node.attrs) is None:
-        return
-    partial = [node.inputs[i] for i in kernel.parts]
-    yield from partial
-    yield from (v for v in node.outputs if v.overwrites in partial)
+def _parts(node: Node, kernel: Kernel) -> dict[Value, Region]:
+    found = {node.inputs[i]: part for i, part_of in kernel.parts.items() if (part := part_of(node.attrs))}
+    return found | {v: found[v.overwrites] for v in node.outputs if v.overwrites in found}
 
 
-def _buffer(value: Value, node: Node, partial: bool, place: int) -> Buffer:
+def _buffer(value: Value, part: Region | None, place: int) -> Buffer:
     type_ = value.type
-    if not partial:
+    if part is None:
         return Buffer(type_, place)
-    seen = type_.with_shape(*region_shape(type_, node.attrs))
-    contiguous = all(n == 1 for n in type_.shape[: node.attrs["axis"]])
+    seen = type_.with_shape(*shape_of(part, type_))
+    contiguous = all(n == 1 for n in type_.shape[: part.axis])
     return Buffer(seen, place, () if contiguous else _strides(type_.shape))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gradlet.ir.graph import Attrs
+from gradlet.ir.graph import Attrs, Region
 from gradlet.ir.tensor_type import TensorType
 
 # An operand: called with indices, it gives the element there; masks (`b1`) give booleans.
@@ -67,15 +67,15 @@ class Kernel:
             read by the expression of that very element only, or by stages that come before.
         schedule: Rearranges the loops that `compute` made; None leaves them.
         flat: Operands and results of one shape may be seen as vectors: the op knows no axes.
-        parts: Indices of the operands of which an update sees only the part that learns, and so are the results that
-            take their place.
+        parts: Operands of which an update sees only a part, by index, and what tells which part (None: all) from the
+            attributes; the results that take their place are seen in the same way.
         view: The result has the bytes of the operand: nothing runs where they share their memory.
     """
 
     compute: Callable[..., Sequence[Result]]
     schedule: Callable[[Any, Case], None] | None = None
     flat: bool = False
-    parts: Sequence[int] = ()
+    parts: Mapping[int, Callable[[Attrs], Region | None]] = field(default_factory=dict, compare=False)
     view: bool = False
 
 

@@ -16,7 +16,6 @@ from gradlet.ir.backend import Arrays
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph, Node, Value
 from gradlet.ir.memory_plan import MemoryPlan
-from gradlet.ir.updates import region_index
 
 
 class Memory:
@@ -67,9 +66,9 @@ class Runner:
         ]
 
     def _part(self, call: Call, value: Value) -> Any:
-        """What learns of a parameter."""
+        """What an update changes of a parameter, or of its moments."""
         array = self._memory.arrays[value]
-        return tensor(array[region_index(array, call.node.attrs)])
+        return tensor(array[call.parts[value].index(array.ndim)])
 
     def run(self, inputs: Arrays) -> dict[str, np.ndarray]:
         """Runs the graph once; returns its outputs by name."""

@@ -4,16 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gradlet.ir.elementwise import check_same
 from gradlet.ir.graph import Attrs
 from gradlet.ir.op_def import Arrays, Example, OpDef, Results
 from gradlet.ir.tensor_type import TensorType, f32, i32
-from gradlet.ir.updates import check_counter, check_micro, is_due, samples
+from gradlet.ir.updates import check_counter, check_gradient, check_micro, index_of, is_due, region, samples
 
 
 def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     a, g, micro = types
-    check_same(a, g)
+    check_gradient(a, g, attrs)
     check_micro([micro], attrs)
     return [a]
 
@@ -21,8 +20,9 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
 def _evaluate(args: Arrays, attrs: Attrs) -> Results:
     """Starts anew when a group of `every` steps starts; `micro` holds the steps done before this one."""
     a, g, micro = args
-    share = g * (1 / attrs["every"])
-    return [share if int(micro) % attrs["every"] == 0 else a + share]
+    part, share, a = index_of(region(attrs), a), g * (1 / attrs["every"]), a.copy()
+    a[part] = share if int(micro) % attrs["every"] == 0 else a[part] + share
+    return [a]
 
 
 _TYPES = [f32(2, 3), f32(2, 3), i32()]
@@ -35,6 +35,8 @@ ACCUMULATE = OpDef(
     examples=[
         Example(_TYPES, {"every": 3}, samples(micro=6)),
         Example(_TYPES, {"every": 3}, samples(micro=1)),
+        Example([f32(2, 5), f32(2, 3), i32()], {"every": 3, "axis": 1, "begin": 1, "end": 4}, samples(micro=6)),
+        Example([f32(2, 5), f32(2, 3), i32()], {"every": 3, "axis": 1, "begin": 1, "end": 4}, samples(micro=7)),
         Example([f32(), f32(), i32()], {"every": 1}, samples(a=0.5, g=0.25, micro=1)),
     ],
 )

@@ -13,8 +13,10 @@ from gradlet.ir.updates import (
     check_micro,
     check_moments,
     check_rate,
+    index_of,
     is_due,
-    region_index,
+    moment_region,
+    region,
     samples,
 )
 
@@ -22,7 +24,7 @@ from gradlet.ir.updates import (
 def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     w, g, m, v, step, lr, *micro = types
     check_gradient(w, g, attrs)
-    check_moments(g, m, v)
+    check_moments(g, attrs, m, v)
     check_counter(step)
     check_rate(lr, w)
     check_micro(micro, attrs)
@@ -35,16 +37,17 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
     if not is_due(micro, attrs):
         return [w, m, v]
     beta1, beta2, decay = attrs["beta1"], attrs["beta2"], attrs.get("weight_decay", 0.0)
-    part, updated = region_index(w, attrs), w.copy()
+    part, of_moment = index_of(region(attrs), w), index_of(moment_region(attrs), m)
+    w, m, v = w.copy(), m.copy(), v.copy()
     if attrs.get("decoupled", False):
-        updated[part] *= 1 - lr * decay
+        w[part] *= 1 - lr * decay
     else:
         g = g + decay * w[part]
-    m = beta1 * m + (1 - beta1) * g
-    v = beta2 * v + (1 - beta2) * g * g
+    mean = m[of_moment] = beta1 * m[of_moment] + (1 - beta1) * g
+    square = v[of_moment] = beta2 * v[of_moment] + (1 - beta2) * g * g
     correction1, correction2 = 1 - beta1 ** int(step), 1 - beta2 ** int(step)
-    updated[part] -= lr / correction1 * m / (np.sqrt(v) / np.sqrt(correction2).astype(v.dtype) + attrs["eps"])
-    return [updated, m, v]
+    w[part] -= lr / correction1 * mean / (np.sqrt(square) / np.sqrt(correction2).astype(v.dtype) + attrs["eps"])
+    return [w, m, v]
 
 
 def _samples(**fixed: float) -> Sampler:
@@ -59,6 +62,7 @@ def _samples(**fixed: float) -> Sampler:
 
 _FULL = [f32(2, 3), f32(2, 3), f32(2, 3), f32(2, 3), i32(), f32()]
 _PART = [f32(6, 3), f32(2, 3), f32(2, 3), f32(2, 3), i32(), f32()]
+_SHARED = [f32(2, 6, 3), f32(2, 2, 3), f32(2, 4, 3), f32(2, 4, 3), i32(), f32()]
 _BETAS = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 
 ADAM = OpDef(
@@ -71,6 +75,7 @@ ADAM = OpDef(
         Example(_FULL, {**_BETAS, "weight_decay": 0.1}, _samples(step=1000, lr=0.1)),
         Example(_FULL, {**_BETAS, "weight_decay": 0.1, "decoupled": True}, _samples(step=12, lr=0.1)),
         Example(_PART, {**_BETAS, "axis": 0, "begin": 2, "end": 4}, _samples(step=3, lr=0.1)),
+        Example(_SHARED, {**_BETAS, "axis": 1, "begin": 3, "end": 5, "moments_begin": 2}, _samples(step=3, lr=0.1)),
         Example([*_FULL, i32()], {**_BETAS, "every": 3}, _samples(step=2, lr=0.1, micro=5)),
         Example([*_FULL, i32()], {**_BETAS, "every": 3}, _samples(step=0, lr=0.1, micro=0)),
     ],

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from gradlet.ir.graph import Attrs
 from gradlet.ir.op_def import Arrays, Example, OpDef, Results
 from gradlet.ir.tensor_type import TensorType, f32, i32
-from gradlet.ir.updates import check_gradient, check_micro, check_rate, is_due, region_index, samples
+from gradlet.ir.updates import check_gradient, check_micro, check_rate, index_of, is_due, region, samples
 
 
 def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
@@ -20,7 +20,7 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
     w, g, lr, *micro = args
     if not is_due(micro, attrs):
         return [w]
-    part, updated = region_index(w, attrs), w.copy()
+    part, updated = index_of(region(attrs), w), w.copy()
     updated[part] -= lr * (g + attrs.get("weight_decay", 0.0) * w[part])
     return [updated]
 

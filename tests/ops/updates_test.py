@@ -87,6 +87,31 @@ def test_region_learns_as_if_alone(
     np.testing.assert_array_equal(np.delete(w, range(2, 6), axis=1), np.delete(start, range(2, 6), axis=1))
 
 
+@pytest.mark.parametrize(("update", "attrs", "name", "options"), RULES.values(), ids=RULES.keys())
+def test_parts_that_share_moments_learn_as_the_whole(
+    update: Callable[..., list[np.ndarray]], attrs: Attrs, name: str, options: Mapping[str, Any]
+):
+    start = np.random.default_rng(6).normal(size=(3, 8))
+    w, moments = start, [np.zeros((3, 5)), np.zeros((3, 5))]
+    for step, g in enumerate(gradients((3, 5)), 1):
+        for begin, end in ((2, 4), (4, 7)):
+            place = {"axis": 1, "begin": begin, "end": end, "moments_begin": 2}
+            w, *moments = update(w, moments, g[:, begin - 2 : end - 2], step, {**attrs, **place})
+    whole = {"axis": 1, "begin": 2, "end": 7}
+    np.testing.assert_array_equal(w, trained(update, {**attrs, **whole}, start, (3, 5)))
+
+
+def test_accumulated_parts_are_the_whole():
+    parts = whole = np.full((3, 7), 99.0)
+    for micro, g in enumerate(gradients((3, 7))):
+        counter = np.array(micro, np.int32)
+        (whole,) = op("accumulate").evaluate([whole, g, counter], {"every": 3})
+        for begin, end in ((0, 4), (4, 7)):
+            attrs = {"every": 3, "axis": 1, "begin": begin, "end": end}
+            (parts,) = op("accumulate").evaluate([parts, g[:, begin:end], counter], attrs)
+        np.testing.assert_array_equal(parts, whole)
+
+
 def test_accumulated_steps_are_one_step_with_the_mean():
     every, w, a = 3, np.ones(4), np.full(4, 99.0)
     grads = gradients((4,))[:every]
@@ -120,3 +145,12 @@ def test_wrong_region_is_refused(attrs: Attrs, message: str):
 
     with pytest.raises(ValueError, match=message):
         op("sgd").infer([f32(3, 8), f32(3, 4), f32()], attrs)
+
+
+@pytest.mark.parametrize(("begin", "shape"), [(3, (3, 8)), (0, (3, 3)), (0, (2, 8))])
+def test_moments_that_do_not_hold_the_region_are_refused(begin: int, shape: tuple[int, ...]):
+    from gradlet.ir.tensor_type import f32
+
+    attrs = {"momentum": 0.9, "axis": 1, "begin": 2, "end": 6, "moments_begin": begin}
+    with pytest.raises(ValueError, match="is no part of|does not fit gradient"):
+        op("momentum").infer([f32(3, 8), f32(3, 4), f32(*shape), f32()], attrs)

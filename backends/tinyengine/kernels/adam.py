@@ -1,7 +1,7 @@
 """adam and AdamW, in place, on all of a parameter or on a region of it."""
 
 from gradlet.backends.tinyengine.kernel import Call, Kernel, beside, call
-from gradlet.backends.tinyengine.update_place import accumulation, place
+from gradlet.backends.tinyengine.update_place import accumulation, moment_place, place
 from gradlet.ir.graph import Node
 
 
@@ -11,7 +11,7 @@ def _adam(node: Node) -> Call:
     betas = 1 - attrs["beta1"], 1 - attrs["beta2"]
     decay = float(attrs.get("weight_decay", 0.0)), attrs.get("decoupled", False)
     operands = (w, g, m, v, step, lr, *accumulation(micro, node))
-    return call("adam_f32", *operands, *place(node), *betas, float(attrs["eps"]), *decay)
+    return call("adam_f32", *operands, *place(node), *moment_place(node, m), *betas, float(attrs["eps"]), *decay)
 
 
 KERNELS = {"adam": Kernel(beside(__file__), _adam)}

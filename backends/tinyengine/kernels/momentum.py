@@ -1,7 +1,7 @@
 """momentum, in place, on all of a parameter or on a region of it."""
 
 from gradlet.backends.tinyengine.kernel import Call, Kernel, beside, call
-from gradlet.backends.tinyengine.update_place import accumulation, place
+from gradlet.backends.tinyengine.update_place import accumulation, moment_place, place
 from gradlet.ir.graph import Node
 
 
@@ -9,7 +9,8 @@ def _momentum(node: Node) -> Call:
     w, g, v, lr, *micro = node.inputs
     attrs = node.attrs
     rule = float(attrs["momentum"]), attrs.get("nesterov", False), float(attrs.get("weight_decay", 0.0))
-    return call("momentum_f32", w, g, v, lr, *accumulation(micro, node), *place(node), *rule)
+    where = *place(node), *moment_place(node, v)
+    return call("momentum_f32", w, g, v, lr, *accumulation(micro, node), *where, *rule)
 
 
 KERNELS = {"momentum": Kernel(beside(__file__), _momentum)}

@@ -9,6 +9,7 @@ from typing import Any
 from gradlet.backends.tvm.expressions import c_function, result
 from gradlet.backends.tvm.kernel import Case, Kernel, Read, Result
 from gradlet.backends.tvm.package import te, tirx
+from gradlet.ir.updates import moment_region, region
 
 
 def _if_due(case: Case, micro: Sequence[Read], new: Any, old: Any) -> Any:
@@ -92,9 +93,9 @@ def _count(case: Case, c: Read, *micro: Read) -> Sequence[Result]:
 
 
 KERNELS = {
-    "sgd": Kernel(_sgd, flat=True, parts=(0,)),
-    "momentum": Kernel(_momentum, flat=True, parts=(0,)),
-    "adam": Kernel(_adam, flat=True, parts=(0,)),
-    "accumulate": Kernel(_accumulate, flat=True),
+    "sgd": Kernel(_sgd, flat=True, parts={0: region}),
+    "momentum": Kernel(_momentum, flat=True, parts={0: region, 2: moment_region}),
+    "adam": Kernel(_adam, flat=True, parts={0: region, 2: moment_region, 3: moment_region}),
+    "accumulate": Kernel(_accumulate, flat=True, parts={0: region}),
     "count": Kernel(_count),
 }
