@@ -70,7 +70,9 @@ def from_bytes(data: bytes | str, ops: OpSet, weights: Mapping[str, np.ndarray] 
 def _parse(data: bytes | str) -> pb.Program:
     try:
         message = pb.Program.FromString(data) if isinstance(data, bytes) else text_format.Parse(data, pb.Program())
-    except (DecodeError, text_format.ParseError) as error:
+    except DecodeError as error:
+        raise CompileError("GL003", "this is no program, or a damaged one", hint=_HINT) from error
+    except text_format.ParseError as error:
         raise CompileError("GL003", f"this is no program: {error}", hint=_HINT) from error
     if not message.ir_version:
         raise CompileError("GL003", "this is no program: it has no ir_version", hint=_HINT)

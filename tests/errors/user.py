@@ -126,6 +126,7 @@ class User:
         self.folder, self.patch = folder, patch
         patch.chdir(folder)
         patch.syspath_prepend(folder)
+        patch.setattr("gradlet.ir.plugin.entry_points", lambda group: [])  # whatever is installed here
 
     def types(self, *command: str) -> None:
         """Runs `gradlet ...`; its error is raised, not printed."""
