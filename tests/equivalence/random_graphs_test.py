@@ -19,6 +19,9 @@ from gradlet.tools.api import context_of
 
 COUNT, GROUP, STEPS = 500, 20, 4
 TOLERANCE = 1e-4
+# Where differences of nearly equal numbers leave the float32 reference itself further than that from the truth, which
+# is what float64 gives, others may miss it by a few times as much.
+CANCELLED = 4
 PIPELINES = ("train_plain", "train")
 HOST, DEVICE = TOOLS.get("targets", "x86_64"), TOOLS.get("targets", "stm32f746")
 
@@ -69,11 +72,11 @@ def test_every_backend_is_the_reference(place, start):
         (case, compiled(case, pipeline, backend, target)) for case in cases for pipeline in ("train_plain", "train")
     ]
     for (case, program), session in zip(pairs, open_all([p for _, p in pairs]), strict=True):
-        expected = numbers(case, program, ReferenceSession(program, TOOLS))
+        exact, rounded = (numbers(case, program, ReferenceSession(program, TOOLS, float64=f)) for f in (True, False))
         found = numbers(case, program, session)
-        assert found.keys() == expected.keys()
-        for name, array in expected.items():
-            scale = np.abs(array).max(initial=1e-3)
+        assert found.keys() == exact.keys()
+        for name, array in exact.items():
+            bound = max(TOLERANCE * np.abs(array).max(initial=1e-3), CANCELLED * np.abs(rounded[name] - array).max())
             message = f"{name}, seed {case.seed}, {program.pipeline}"
-            np.testing.assert_allclose(found[name], array, rtol=0, atol=TOLERANCE * scale, err_msg=message)
+            np.testing.assert_allclose(found[name], array, rtol=0, atol=bound, err_msg=message)
         session.close()
