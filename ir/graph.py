@@ -199,6 +199,13 @@ class State:
     def name(self) -> str:
         return self.value.name
 
+    @property
+    def learning(self) -> int:
+        """How many of its numbers an update changes."""
+        shape, part = self.value.type.shape, self.region
+        share = (part.end - part.begin) if part else 1
+        return self.trainable * self.value.type.size * share // (shape[part.axis] if part else 1)
+
 
 @dataclass(eq=False)
 class Graph:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from gradlet.ir.errors import CompileError
-from gradlet.ir.graph import Graph, State, written_states
+from gradlet.ir.graph import Graph, written_states
 from gradlet.ir.options import Call
 from gradlet.ir.program import Program
 from gradlet.ir.target import Target
@@ -115,12 +114,7 @@ def smallest_change(target: Target, model: Graph, scheme: Call, retry: Retry) ->
 
 def learning(graph: Graph) -> int:
     """How many numbers of the parameters learn."""
-    return sum(_learning_of(state) for state in graph.states if state.trainable)
-
-
-def _learning_of(state: State) -> int:
-    shape, region = state.value.type.shape, state.region
-    return math.prod(shape) * (region.end - region.begin) // shape[region.axis] if region else math.prod(shape)
+    return sum(state.learning for state in graph.states)
 
 
 def _with_ratios(scheme: Call) -> Iterator[Call]:

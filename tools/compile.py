@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("model", nargs="?", help="FILE.pt2, path.py:function, or a program; nothing: the built-in example")
     add("--target", default=default.target, help="device (%(default)s)")
     add("--out", metavar="DIR", help="write the artefacts, the program and report.json there")
-    add("--scheme", default=default.scheme, help="what learns: a name, a YAML or textproto file, none (%(default)s)")
+    add("--scheme", help=f"what learns: a name, a YAML or textproto file, none ({default.scheme})")
     add("--update", default=default.update, help="update rule, e.g. momentum{momentum=0.9} (%(default)s)")
     add("--loss", default=default.loss, help="(%(default)s)")
     add("--prediction", type=int, default=default.prediction, metavar="N", help="output for the loss (%(default)s)")
@@ -80,7 +80,7 @@ def options_of(args: argparse.Namespace) -> Options:
         target=args.target,
         backend=args.backend,
         frontend=args.frontend,
-        scheme=args.scheme,
+        scheme=args.scheme or Options.scheme,
         loss=args.loss,
         prediction=args.prediction,
         update=args.update,

@@ -146,21 +146,29 @@ def fit(split: Split, graph: Graph) -> Split:
 def _as_input(samples: np.ndarray, value: Value) -> np.ndarray:
     shape = value.type.shape[1:]
     scaled = samples / np.float32(255) if samples.dtype == np.uint8 and value.type.dtype.is_float else samples
-    if scaled.shape[1:] == shape:
-        return np.ascontiguousarray(scaled, value.type.dtype.numpy)
-    if (*scaled.shape[1:], 1) == shape:
-        return np.ascontiguousarray(scaled[..., None], value.type.dtype.numpy)
-    if scaled.ndim == 4 and np.moveaxis(scaled, 1, -1).shape[1:] == shape:
-        return np.ascontiguousarray(np.moveaxis(scaled, 1, -1), value.type.dtype.numpy)
+    found = laid_out(scaled, shape)
+    if found is not None:
+        return np.ascontiguousarray(found, value.type.dtype.numpy)
     what = f"samples of shape {list(samples.shape[1:])} do not fit {value}, which wants {list(shape)}"
     raise CompileError("GL411", what, hint="resize the images, or compile the model for their size")
 
 
+def laid_out(samples: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The samples with this shape each: as they are, with an axis for one channel, or with the channels put last."""
+    if samples.shape[1:] == shape:
+        return samples
+    if (*samples.shape[1:], 1) == shape:
+        return samples[..., None]
+    moved = np.moveaxis(samples, 1, -1) if samples.ndim == 4 else samples
+    return moved if moved.shape[1:] == shape else None
+
+
 def _as_target(targets: np.ndarray, value: Value) -> np.ndarray:
-    if targets.shape[1:] != value.type.shape[1:]:
+    found = laid_out(targets, value.type.shape[1:])
+    if found is None:
         what = f"targets of shape {list(targets.shape[1:])} do not fit {value}: {value.type}"
         raise CompileError("GL411", what, hint="one target for each sample")
-    return np.ascontiguousarray(targets, value.type.dtype.numpy)
+    return np.ascontiguousarray(found, value.type.dtype.numpy)
 
 
 def batches(count: int, size: int, rng: np.random.Generator | None = None) -> Iterator[np.ndarray]:

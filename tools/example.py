@@ -19,8 +19,7 @@ SCHEDULE = Schedule(epochs=2, lr=0.02, decay=True)
 
 def run_example(args: argparse.Namespace, console: Console) -> int:
     """Compiles, trains on the emulated device, and tells what it cost and what it brought."""
-    if args.scheme == "full":
-        args.scheme = str(SCHEME)
+    args.scheme = args.scheme or str(SCHEME)
     args.emulate = False
     compiled = compile_source(args, console, str(EXAMPLE))
     with console.status("one step on the emulated device, compared with the reference"):

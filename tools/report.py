@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 import gradlet
-from gradlet.ir.graph import Graph, Node, Phase, Role, State, written_states
+from gradlet.ir.graph import Graph, Node, Phase, Role, written_states
 from gradlet.ir.op_def import OpSet
 from gradlet.ir.program import Program
 from gradlet.ir.target import Target
@@ -89,18 +89,10 @@ def _learns(graph: Graph) -> dict[str, Any]:
     parameters = [s for s in graph.states if s.role is Role.PARAMETER]
     learning = [s for s in parameters if s.trainable]
     return {
-        "elements": sum(map(trained_elements, learning)),
+        "elements": sum(s.learning for s in learning),
         "of": sum(s.value.type.size for s in parameters),
-        "states": [
-            {"name": s.name, "shape": list(s.value.type.shape), "elements": trained_elements(s)} for s in learning
-        ],
+        "states": [{"name": s.name, "shape": list(s.value.type.shape), "elements": s.learning} for s in learning],
     }
-
-
-def trained_elements(state: State) -> int:
-    """Elements of a trainable state that an update changes."""
-    size, region = state.value.type.size, state.region
-    return size if region is None else size // state.value.type.shape[region.axis] * (region.end - region.begin)
 
 
 def _node(index: int, node: Node, ops: OpSet) -> dict[str, Any]:

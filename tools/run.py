@@ -29,9 +29,11 @@ from gradlet.tools.data_checks import check_dataset
 from gradlet.tools.datasets import Dataset, load_dataset
 from gradlet.tools.paths import user_path
 from gradlet.tools.progress import bars
-from gradlet.tools.training import History, Schedule, accuracy, squared_error, steps_of, train
+from gradlet.tools.training import History, Schedule, accuracy, predicted, squared_error, steps_of, train
 
 HELP = "run a program over a data set, train it, report"
+MEASURES = {"accuracy": accuracy, "squared_error": squared_error}
+FORMS = {"accuracy": ".2%", "squared_error": ".4g"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
     finally:
         session.close()
     _write(program, learnt, report, args, tools)
-    for key, form in {"accuracy": ".2%", "squared_error": ".4g"}.items():
+    for key, form in FORMS.items():
         for when in ("before", "after"):
             if (figure := report[f"{key}_{when}"]) is not None:
                 console.print(f"{key.replace('_', ' ')} {when}: {figure:{form}} of {len(data.test)} samples")
@@ -80,22 +82,33 @@ def _run(
     session: Session, program: Program, data: Dataset, args: argparse.Namespace, console: Console
 ) -> dict[str, Any]:
     schedule = Schedule(args.epochs, args.lr, args.warmup, args.decay, args.seed)
-    history, after, classes = History(), None, data.test.has_classes
-    measure = accuracy if classes else squared_error
+    history, kind = History(), measured(program, data)
+    figures: dict[str, float | None] = {f"{k}_{w}": None for k in MEASURES for w in ("before", "after")}
     with bars(console) as bar:
-        before = measure(session, program, data.test, bar("before training", len(data.test)))
+
+        def measure(when: str) -> None:
+            if kind:
+                shown = bar(f"{when} training", len(data.test))
+                figures[f"{kind}_{when}"] = MEASURES[kind](session, program, data.test, shown)
+
+        measure("before")
         if args.train:
             steps = steps_of(program, data.train, schedule)
             history = train(session, program, data.train, schedule, bar("training", steps))
-            after = measure(session, program, data.test, bar("after training", len(data.test)))
+            measure("after")
     return {
         "steps": len(history.losses),
-        "accuracy_before": before if classes else None,
-        "accuracy_after": after if classes else None,
-        "squared_error_before": None if classes else before,
-        "squared_error_after": None if classes else after,
+        **figures,
         "losses": history.losses,
     }
+
+
+def measured(program: Program, data: Dataset) -> str | None:
+    """The key of `MEASURES` that suits; None for a model that computes its own loss, and predicts nothing else."""
+    graph = program.infer or program.graph
+    if not graph.outputs[predicted(program)].type.shape:
+        return None
+    return "accuracy" if data.test.has_classes else "squared_error"
 
 
 def _write(program: Program, learnt: Any, report: dict[str, Any], args: argparse.Namespace, tools: Toolbox) -> None:

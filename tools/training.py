@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,7 @@ from gradlet.ir.backend import Session
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph
 from gradlet.ir.program import Program
-from gradlet.tools.datasets import Split, batches, fit
+from gradlet.tools.datasets import Split, batches, fit, laid_out
 
 Progress = Callable[[int], None]
 Feed = Mapping[str, np.ndarray]
@@ -67,15 +67,23 @@ def batch_size(graph: Graph) -> int:
 
 
 def predict(session: Session, program: Program, inputs: np.ndarray, progress: Progress = lambda n: None) -> np.ndarray:
-    """The first prediction for every sample, in the IR's layout."""
+    """The prediction that the loss is about for every sample, in the IR's layout."""
     graph = program.infer or program.graph
+    wanted = graph.outputs[predicted(program)].name
     size, name, rows = batch_size(graph), input_name(graph), []
     padded = np.concatenate([inputs, np.repeat(inputs[-1:], -len(inputs) % size, axis=0)])
-    feeds = [{name: padded[start : start + size]} for start in range(0, len(padded), size)]
+    feeds = ({name: padded[start : start + size]} for start in range(0, len(padded), size))
     for chunk in _chunks(feeds):
-        rows += [outputs[graph.outputs[0].name] for outputs in _infer_all(session, chunk)]
+        rows += [outputs[wanted] for outputs in _infer_all(session, chunk)]
         progress(min(len(chunk) * size, len(inputs)))
     return np.concatenate(rows)[: len(inputs)]
+
+
+def predicted(program: Program) -> int:
+    """Which prediction is compared with a target in the training step; the first where none is."""
+    step = program.graph
+    compared = [n.inputs[0] for n in step.nodes if any(v.name in TARGETS for v in n.inputs)]
+    return next((step.outputs.index(v) - 1 for v in compared if v in step.outputs), 0)
 
 
 def accuracy(session: Session, program: Program, split: Split, progress: Progress = lambda n: None) -> float:
@@ -89,10 +97,11 @@ def squared_error(session: Session, program: Program, split: Split, progress: Pr
     """Mean squared difference of the predictions and the targets, for a model that does not classify."""
     fitted = fit(split, program.infer or program.graph)
     found = predict(session, program, fitted.inputs, progress)
-    if found.shape != split.targets.shape:
+    targets = laid_out(split.targets, found.shape[1:])
+    if targets is None:
         what = f"the predictions have the shape {list(found.shape[1:])}, the targets {list(split.targets.shape[1:])}"
         raise CompileError("GL411", what, hint="give targets like the predictions, or one integer a sample: its class")
-    return float(np.mean(np.square(found.astype(np.float64) - split.targets)))
+    return float(np.mean(np.square(found.astype(np.float64) - targets)))
 
 
 def steps_of(program: Program, split: Split, schedule: Schedule) -> int:
@@ -112,9 +121,10 @@ def train(
         raise CompileError("GL412", f"{program.name} is an inference: it does not train", hint=hint)
     fitted, steps, history = fit(split, program.graph), steps_of(program, split, schedule), History()
     loss = program.graph.outputs[0].name
-    for chunk in _chunks(list(_feeds(program.graph, fitted, schedule, steps))):
-        history.losses += [float(outputs[loss]) for outputs in _train_all(session, chunk)]
-        if not np.all(np.isfinite(history.losses)):
+    for chunk in _chunks(_feeds(program.graph, fitted, schedule, steps)):
+        losses = [float(outputs[loss]) for outputs in _train_all(session, chunk)]
+        history.losses += losses
+        if not np.all(np.isfinite(losses)):
             what = f"the loss is no longer finite after {len(history.losses)} steps"
             raise CompileError("GL413", what, hint=f"choose a lower learning rate than {schedule.lr}")
         progress(len(chunk))
@@ -123,16 +133,20 @@ def train(
 
 def _feeds(graph: Graph, split: Split, schedule: Schedule, steps: int) -> Iterator[Feed]:
     """The inputs of every step: each sample once an epoch, in an order that the seed decides."""
-    target = next(v.name for v in graph.inputs if v.name in TARGETS)
+    names = [v.name for v in graph.inputs if v.name in TARGETS]  # none where the model computes its own loss
     rng = np.random.default_rng(schedule.seed)
     epochs = itertools.chain.from_iterable(batches(len(split), batch_size(graph), rng) for _ in itertools.count())
     for step, chosen in enumerate(itertools.islice(epochs, steps)):
         lr = np.asarray(schedule.rate(step, steps), np.float32)
-        yield {input_name(graph): split.inputs[chosen], target: split.targets[chosen], "lr": lr}
+        targets = dict.fromkeys(names, split.targets[chosen])
+        yield {input_name(graph): split.inputs[chosen], **targets, "lr": lr}
 
 
-def _chunks(feeds: Sequence[Feed]) -> Iterator[Sequence[Feed]]:
-    return (feeds[start : start + CHUNK] for start in range(0, len(feeds), CHUNK))
+def _chunks(feeds: Iterable[Feed]) -> Iterator[Sequence[Feed]]:
+    """As they are asked for: all epochs together may be larger than the memory."""
+    rest = iter(feeds)
+    while chunk := list(itertools.islice(rest, CHUNK)):
+        yield chunk
 
 
 def _infer_all(session: Session, feeds: Sequence[Feed]) -> list[dict[str, np.ndarray]]:
