@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ from gradlet.ir.memory_plan import Slot
 from gradlet.ir.plugin import Toolbox
 from gradlet.ir.program import Program
 from gradlet.ir.target import Target
+
+STACK_STEP = 8  # bytes: the stack pointer of an Arm processor is aligned to as many where a function begins
 
 
 class DeviceSession:
@@ -80,7 +83,8 @@ class DeviceSession:
 
     def memory(self) -> dict[str, int]:
         """Bytes as the linker placed them, and the stack as it was used: the `memory` of a report."""
-        use, stack = self.firmware.use, self.stack_used
+        use = self.firmware.use
+        stack = math.ceil(self.stack_used / STACK_STEP) * STACK_STEP
         variables = use.data + use.bss
         symbols = self.firmware.elf.symbols
         tables = [v.initial if v.mutable else v.symbol for v in self.model.variables]
