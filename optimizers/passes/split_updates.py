@@ -88,9 +88,7 @@ class _Schedule:
     alive_at_peak: frozenset[int | Cut]
 
     @staticmethod
-    def of(
-        graph: Graph, meaning: Mapping[Node, int | Cut], slots: list[Slot], parts: Mapping[Cut, int]
-    ) -> _Schedule:
+    def of(graph: Graph, meaning: Mapping[Node, int | Cut], slots: list[Slot], parts: Mapping[Cut, int]) -> _Schedule:
         peak, steps = lower_bound(slots), range(len(graph.nodes))
         alive = tuple(sum(s.size for s in slots if s.first <= step <= s.last) for step in steps)
         full = [step for step in steps if alive[step] == peak]
