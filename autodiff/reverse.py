@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph, Node, Phase, Value
 from gradlet.ir.op_def import Emit, OpSet
+from gradlet.ir.tensor_type import f32
 
 
 def differentiate(graph: Graph, ops: OpSet, output: Value, seed: Value, wanted: Sequence[Value]) -> dict[Value, Value]:
     """Appends the backward pass of `output` and returns the gradient of each wanted value that has one.
 
     Only nodes on a path from a wanted value to the output are differentiated: a frozen layer costs neither
-    nodes nor kept activations. A value with several users gets the sum of their gradients.
+    nodes nor kept activations. A value with several users gets the sum of their gradients. The gradient of a
+    quantised value is that with respect to its integers, in floats.
 
     Args:
         graph: Where the nodes go, at the end of the schedule.
@@ -41,7 +43,7 @@ def _reached(nodes: Sequence[Node], wanted: Sequence[Value]) -> set[Value]:
     reached = set(wanted)
     for node in nodes:
         if reached.intersection(node.inputs):
-            reached.update(v for v in node.outputs if v.type.dtype.is_float)
+            reached.update(v for v in node.outputs if v.type.dtype.is_float or v.type.quant)
     return reached
 
 
@@ -59,7 +61,8 @@ def _propagate(node: Node, emit: Emit, moving: set[Value], grads: dict[Value, Va
     for value, gradient in zip(node.inputs, gradients, strict=True):
         if gradient is None or value not in moving:
             continue
-        assert gradient.type == value.type, f"gradient {gradient.type} of {value}: {value.type}, by `{node}`"
+        wanted = f32(*value.type.shape) if value.type.quant else value.type
+        assert gradient.type == wanted, f"gradient {gradient.type} of {value}: {value.type}, by `{node}`"
         grads[value] = emit("add", grads[value], gradient) if value in grads else gradient
 
 

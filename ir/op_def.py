@@ -58,7 +58,8 @@ class OpDef:
         gradient: `(emit, node, gradients of the outputs) -> gradients of the inputs`; None in the arguments: that
             output has no gradient; None in the result: no gradient flows there. It only emits nodes.
         macs: Multiply-accumulates of one application.
-        writes: Output index -> index of the input whose storage it overwrites, always.
+        writes: Output index -> index of the input whose storage it overwrites, always; a negative index counts from
+            the last operand. Says nothing where an application has no such output.
         may_overwrite: Output index -> indices of the inputs whose storage it can take when they die here: the
             kernel reads each element of such an input no later than it writes that element of the output.
         slices: `(node) -> {output axis: ((input index, input axis), ...)}`: slicing the output along the axis is
@@ -82,6 +83,10 @@ class OpDef:
     version: int = 1
     upgrades: Mapping[int, Callable[[Any], None]] = field(default_factory=dict)
     examples: Sequence[Example] = ()
+
+    def overwritten(self, outputs: int, inputs: int) -> dict[int, int]:
+        """`writes` for an application with so many outputs and inputs."""
+        return {o: i % inputs for o, i in self.writes.items() if o < outputs}
 
 
 class OpSet:
@@ -133,7 +138,7 @@ class Emit:
             hint = "change the shapes or attributes where the op is made: in the model, or in the plugin that emits it"
             raise CompileError("GL002", f"{op}: {error}", self.loc, hint) from error
         node = Node(op, list(inputs), [self.graph.fresh(t) for t in types], attrs, self.phase, self.loc)
-        for output, source in op_def.writes.items():
+        for output, source in op_def.overwritten(len(types), len(inputs)).items():
             node.outputs[output].overwrites = inputs[source]
             node.outputs[output].name = f"{inputs[source].name}'"
         if self.index is None:
@@ -142,6 +147,16 @@ class Emit:
             self.graph.insert(self.index, node)
             self.index += 1
         return node
+
+    def extend(self, node: Node, **attrs: Any) -> list[Value]:
+        """Gives a node attributes with which its op has more outputs; returns these."""
+        node.attrs = {**node.attrs, **attrs}
+        types = self.ops[node.op].infer([v.type for v in node.inputs], node.attrs)
+        added = [self.graph.fresh(t) for t in types[len(node.outputs) :]]
+        for value in added:
+            value.producer = node
+        node.outputs += added
+        return added
 
     def scaled(self, value: Value, factor: Value) -> Value:
         """value * factor for a scalar factor; the constant one of a loss's own gradient costs nothing."""

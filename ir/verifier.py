@@ -68,7 +68,8 @@ def _types(node: Node, ops: OpSet) -> Iterator[str]:
 
 
 def _in_place(node: Node, ops: OpSet) -> Iterator[str]:
-    promised = {node.outputs[o]: node.inputs[i] for o, i in ops[node.op].writes.items()}
+    writes = ops[node.op].overwritten(len(node.outputs), len(node.inputs))
+    promised = {node.outputs[o]: node.inputs[i] for o, i in writes.items()}
     for value in node.outputs:
         if value.overwrites is not promised.get(value):
             yield f"{value} overwrites {value.overwrites}, its op promises {promised.get(value)}"

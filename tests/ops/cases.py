@@ -46,7 +46,8 @@ def doubled(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 def add_case(graph: Graph, case: Case, prefix: str = "", seed: int = 0) -> tuple[list[Value], list[Value]]:
     """Adds the node of an example: (inputs, outputs). What the op overwrites is a state, all else an input."""
-    written = set(case.op.writes.values())
+    outputs = case.op.infer(case.example.types, case.example.attrs)
+    written = set(case.op.overwritten(len(outputs), len(case.example.types)).values())
     inputs = [
         graph.add_state(f"{prefix}{i}", array, type_, Role.BUFFER)
         if i in written

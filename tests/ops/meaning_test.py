@@ -71,7 +71,10 @@ def test_float64_stays_float64_and_agrees(case: Case):
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_overwritten_operand_has_the_type_of_the_output(case: Case):
     outputs = case.op.infer(case.example.types, case.example.attrs)
-    assert all(outputs[o] == case.example.types[i] for o, i in case.op.writes.items())
+    assert all(
+        outputs[o] == case.example.types[i]
+        for o, i in case.op.overwritten(len(outputs), len(case.example.types)).items()
+    )
     for output, lenders in case.op.may_overwrite.items():
         assert output < len(outputs)
         assert all(i < len(case.example.types) or i >= _fewest_operands(case.op) for i in lenders)

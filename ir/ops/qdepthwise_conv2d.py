@@ -1,0 +1,98 @@
+"""qdepthwise_conv2d(x, w, bias, scale, multiplier?): int8, with int32 sums, requantised; its two gradients."""
+
+from gradlet.ir.op_def import Example
+from gradlet.ir.ops.depthwise_conv2d import (
+    DEPTHWISE_CONV2D,
+    DEPTHWISE_CONV2D_INPUT_GRAD,
+    DEPTHWISE_CONV2D_WEIGHT_GRAD,
+)
+from gradlet.ir.quantized_linear import Linear
+from gradlet.ir.quantized_samples import integers
+from gradlet.ir.tensor_type import DType, TensorType, b1, f32, i32
+
+
+def _i8(*shape: int) -> TensorType:
+    return TensorType(DType.I8, shape)
+
+
+def _i16(*shape: int) -> TensorType:
+    return TensorType(DType.I16, shape)
+
+
+SAME = {"strides": (1, 1), "padding": (1, 1, 1, 1)}
+HALVED = {"strides": (2, 2), "padding": (3, 3, 3, 3)}
+UNEVEN = {"strides": (2, 1), "padding": (0, 2, 1, 0), "dilation": (1, 2)}
+QUANT = {"x_zero": -3, "y_zero": 5, "y_scale": 0.05}
+RELU = {"x_zero": -128, "y_zero": -128, "y_scale": 6 / 255, "mask": True}
+EPILOGUE = {"mask": True, "scale": True, "dtype": "int8"}
+_STATE = integers(0.01, (40.0, 0.5))
+
+FORWARD = [
+    Example([_i8(2, 4, 5, 6), _i8(3, 3, 6), i32(6), f32(6)], SAME | QUANT, integers(), (0, 1, 2)),
+    Example([_i8(1, 6, 7, 9), _i8(7, 7, 9), i32(9), f32(9)], HALVED | RELU, integers(), (0, 1, 2)),
+    Example([_i8(1, 6, 5, 3), _i8(3, 2, 6), i32(6), f32(6)], UNEVEN | QUANT, integers(), (0, 1, 2)),
+    Example(
+        [_i8(1, 4, 4, 7), _i8(3, 3, 3), _i8(3, 3, 4), i32(7), f32(7)],
+        SAME | RELU | {"parts": 2},
+        integers(),
+        (0, 1, 2, 3),
+    ),
+    Example(
+        [_i8(1, 4, 5, 5), _i8(3, 3, 5), i32(5), f32(5), i32(5, 2)],
+        SAME | RELU | {"rounding": "double_rounding"},
+        integers(),
+        (),
+    ),
+    Example(
+        [_i8(1, 4, 5, 5), _i8(3, 3, 5), i32(5), f32(5), i32(5, 2)],
+        SAME | QUANT | {"rounding": "single_rounding"},
+        integers(),
+        (),
+    ),
+]
+
+INPUT_GRAD = [
+    Example([f32(1, 4, 5, 6), _i8(3, 3, 6)], SAME | {"input_shape": (1, 4, 5, 6)}, integers(), ()),
+    Example(
+        [_i8(1, 4, 5, 7), f32(2), _i8(3, 3, 3), _i8(3, 3, 4), b1(1, 4, 5, 7), f32(7), f32(2)],
+        SAME | EPILOGUE | {"input_shape": (1, 4, 5, 7), "parts": 2},
+        integers(),
+        (),
+    ),
+    Example(
+        [_i8(1, 3, 4, 9), f32(2), _i8(7, 7, 9), b1(1, 6, 7, 9), f32(9), f32(2)],
+        HALVED | EPILOGUE | {"input_shape": (1, 6, 7, 9)},
+        _STATE,
+        (),
+    ),
+    Example(
+        [_i16(1, 4, 5, 6), f32(2), _i8(3, 3, 6), f32(2)],
+        SAME | {"dtype": "int16", "input_shape": (1, 4, 5, 3)},
+        integers(),
+        (),
+    ),
+    Example(
+        [f32(1, 3, 6, 3), _i8(3, 2, 3), b1(1, 6, 5, 3), f32(3)],
+        UNEVEN | {"mask": True, "scale": True, "input_shape": (1, 6, 5, 3)},
+        integers(),
+        (),
+    ),
+]
+
+WEIGHT_GRAD = [
+    Example([_i8(2, 4, 5, 6), f32(2, 4, 5, 6)], SAME | {"kernel": (3, 3), "x_zero": -128}, integers(), ()),
+    Example([_i8(1, 6, 7, 9), _i8(1, 3, 4, 9)], HALVED | {"kernel": (7, 7), "x_zero": 3}, integers(), ()),
+    Example([_i8(1, 4, 5, 3), _i8(1, 4, 5, 6)], SAME | {"kernel": (3, 3), "x_zero": -128}, integers(), ()),
+    Example([_i8(1, 6, 5, 3), _i16(1, 3, 6, 3)], UNEVEN | {"kernel": (3, 2), "x_zero": 0}, integers(), ()),
+]
+
+OPS = Linear(
+    name="qdepthwise_conv2d",
+    forward=DEPTHWISE_CONV2D,
+    input_grad=DEPTHWISE_CONV2D_INPUT_GRAD,
+    weight_grad=DEPTHWISE_CONV2D_WEIGHT_GRAD,
+    out_axis=2,
+    in_axis=2,
+    shared=("strides", "padding", "dilation"),
+    examples=(FORWARD, INPUT_GRAD, WEIGHT_GRAD),
+).ops()

@@ -1,0 +1,150 @@
+"""quantize, dequantize and requantize: between floats and int8, and between two scales of int8."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradlet.ir.elementwise import check_count, check_float, slices
+from gradlet.ir.graph import Attrs, Node, Value
+from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
+from gradlet.ir.quantized_linear import asked_mask, with_mask, without_mask
+from gradlet.ir.quantized_samples import integers
+from gradlet.ir.requantize import (
+    check_quantized,
+    check_scales,
+    check_zero_points,
+    clamped,
+    multiply_fixed,
+    quantize_multiplier,
+    round_half_away,
+    rounding,
+)
+from gradlet.ir.tensor_type import DType, TensorType, f32
+
+
+def _target(attrs: Attrs) -> dict[str, object]:
+    """The attributes as those of an op whose result is y."""
+    return {"y_scale": attrs["scale"], "y_zero": attrs["zero_point"], "mask": attrs.get("mask", False)}
+
+
+def _infer_quantize(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
+    check_count(types, 1)
+    check_float(types[0])
+    check_scales(attrs, "scale")
+    check_zero_points(attrs, "zero_point")
+    rounding(attrs)
+    return with_mask(types[0].shape, _target(attrs))
+
+
+def _evaluate_quantize(args: Arrays, attrs: Attrs) -> Results:
+    (x,) = args
+    quotient = x / x.dtype.type(attrs["scale"])
+    nearest = np.rint if rounding(attrs) == "float" else round_half_away
+    y, inside = clamped(nearest(quotient), attrs["zero_point"])
+    return [y.astype(np.int8), inside] if attrs.get("mask") else [y.astype(np.int8)]
+
+
+def _gradient_quantize(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
+    assert grads[0] is not None
+    return [emit("rescale_gradient", grads[0], asked_mask(emit, node), mask=True, factor=1 / node.attrs["scale"])]
+
+
+def _infer_dequantize(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
+    check_count(types, 1)
+    check_quantized(types[0], "x")
+    check_scales(attrs, "scale")
+    check_zero_points(attrs, "zero_point")
+    return [f32(*types[0].shape)]
+
+
+def _evaluate_dequantize(args: Arrays, attrs: Attrs) -> Results:
+    (x,) = args
+    kind = x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
+    return [(x.astype(kind) - kind.type(attrs["zero_point"])) * kind.type(attrs["scale"])]
+
+
+def _gradient_dequantize(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
+    assert grads[0] is not None
+    return [emit("scale", grads[0], factor=node.attrs["scale"])]
+
+
+def _infer_requantize(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
+    check_count(types, 1)
+    check_quantized(types[0], "x")
+    check_scales(attrs, "x_scale", "y_scale")
+    check_zero_points(attrs, "x_zero", "y_zero")
+    rounding(attrs)
+    return with_mask(types[0].shape, attrs)
+
+
+def _evaluate_requantize(args: Arrays, attrs: Attrs) -> Results:
+    (x,), factor = args, attrs["x_scale"] / attrs["y_scale"]
+    smooth, kind = x.dtype.kind == "f", rounding(attrs)
+    if smooth:
+        r = (x - attrs["x_zero"]) * factor
+    elif kind == "float":
+        r = np.rint((x.astype(np.float32) - np.float32(attrs["x_zero"])) * np.float32(factor))
+    else:
+        mantissa, shift = quantize_multiplier(factor)
+        r = multiply_fixed(x.astype(np.int64) - attrs["x_zero"], np.array(mantissa), np.array(shift), kind)
+    y, inside = clamped(r, attrs["y_zero"])
+    y = y if smooth else y.astype(np.int8)
+    return [y, inside] if attrs.get("mask") else [y]
+
+
+def _gradient_requantize(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
+    assert grads[0] is not None
+    factor = node.attrs["x_scale"] / node.attrs["y_scale"]
+    return [emit("rescale_gradient", grads[0], asked_mask(emit, node), mask=True, factor=factor)]
+
+
+def _i8(*shape: int) -> TensorType:
+    return TensorType(DType.I8, shape)
+
+
+IMAGE = {"scale": 1 / 127.5, "zero_point": 0}
+COARSE = {"scale": 0.04, "zero_point": -20, "mask": True}
+LOUDER = {"x_scale": 0.05, "x_zero": -3, "y_scale": 0.03, "y_zero": 9, "mask": True}
+QUIETER = {"x_scale": 0.01, "x_zero": 100, "y_scale": 0.03, "y_zero": -128}
+
+QUANTIZE = OpDef(
+    name="quantize",
+    infer=_infer_quantize,
+    evaluate=_evaluate_quantize,
+    gradient=_gradient_quantize,
+    inference=without_mask,
+    examples=[
+        Example([f32(2, 3, 4, 5)], COARSE, differentiable=()),
+        Example([f32(7)], IMAGE, differentiable=()),
+        Example([f32(3, 5)], COARSE | {"rounding": "double_rounding"}, differentiable=()),
+    ],
+)
+
+DEQUANTIZE = OpDef(
+    name="dequantize",
+    infer=_infer_dequantize,
+    evaluate=_evaluate_dequantize,
+    gradient=_gradient_dequantize,
+    slices=slices,
+    examples=[
+        Example([_i8(2, 9)], {"scale": 0.04, "zero_point": -20}, integers()),
+        Example([_i8(1, 2, 3)], IMAGE, integers()),
+    ],
+)
+
+REQUANTIZE = OpDef(
+    name="requantize",
+    infer=_infer_requantize,
+    evaluate=_evaluate_requantize,
+    gradient=_gradient_requantize,
+    inference=without_mask,
+    may_overwrite={0: (0,)},
+    examples=[
+        Example([_i8(2, 3, 4, 5)], LOUDER, integers()),
+        Example([_i8(9)], QUIETER, integers()),
+        Example([_i8(4, 7)], LOUDER | {"rounding": "double_rounding"}, integers(), ()),
+        Example([_i8(4, 7)], QUIETER | {"rounding": "single_rounding"}, integers(), ()),
+    ],
+)
+
+OPS = (QUANTIZE, DEQUANTIZE, REQUANTIZE)

@@ -1,0 +1,120 @@
+"""quantized_sgd(p, g, range?, lr, factor, counter?, micro?): an int8 weight or int32 bias learns in place."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradlet.ir.gradient_epilogue import within
+from gradlet.ir.graph import Attrs
+from gradlet.ir.op_def import Arrays, Example, OpDef, Results, Sampler
+from gradlet.ir.quantized_samples import integers
+from gradlet.ir.quantized_updates import INT32_BOUND, check_rest, check_update, decay, operands, step
+from gradlet.ir.random_bits import random_bits
+from gradlet.ir.tensor_type import DType, TensorType, f32, i32
+from gradlet.ir.updates import index_of, is_due, region
+
+# Steps of an int8 weight are counted in 256ths.
+_FRACTION = 256
+_LARGEST_STEP = 2.0**30
+ROUNDINGS = ("stochastic", "nearest")
+
+
+def _draws(p: TensorType | np.ndarray, attrs: Attrs) -> bool:
+    """Whether the update needs random numbers."""
+    is_i8 = p.dtype in (DType.I8, np.dtype(np.int8))
+    return is_i8 and attrs.get("rounding", ROUNDINGS[0]) == ROUNDINGS[0]
+
+
+def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
+    if not types:
+        raise ValueError("has no operands")
+    p, *given = types
+    if attrs.get("rounding", ROUNDINGS[0]) not in ROUNDINGS:
+        raise ValueError(f"rounding {attrs['rounding']!r} is none of {', '.join(ROUNDINGS)}")
+    found = check_update(p, given, attrs, optional=2)
+    check_rest(found.rest, attrs, counters=int(_draws(p, attrs)))
+    return [p]
+
+
+def _evaluate(args: Arrays, attrs: Attrs) -> Results:
+    p, *given = args
+    found = operands(given, lambda a: a.dtype.kind == "f")
+    counter, micro = (found.rest[:1], found.rest[1:]) if _draws(p, attrs) else ([], found.rest)
+    if not is_due(micro, attrs):
+        return [p]
+    part, updated = index_of(region(attrs), p), p.copy()
+    d = step(found, attrs, p, lambda factor: found.lr * factor)
+    if attrs.get("weight_decay"):
+        d = d + decay(found, attrs, p[part])
+    updated[part] = _moved_i32(p[part], d) if p.dtype == np.int32 else _moved_i8(p[part], d, attrs, counter)
+    return [updated]
+
+
+def _moved_i32(p: np.ndarray, d: np.ndarray) -> np.ndarray:
+    n = np.rint(within(d, INT32_BOUND)).astype(np.int64)
+    return np.clip(p.astype(np.int64) - n, -(2**31), 2**31 - 1)
+
+
+def _moved_i8(p: np.ndarray, d: np.ndarray, attrs: Attrs, counter: Sequence[np.ndarray]) -> np.ndarray:
+    n = np.rint(within(d * d.dtype.type(_FRACTION), _LARGEST_STEP)).astype(np.int64)
+    if attrs.get("bound"):
+        most = round(_FRACTION * attrs["bound"])
+        n = np.clip(n, -most, most)
+    r = _random_bytes(attrs.get("seed", 0), int(counter[0]), p.shape) if counter else _FRACTION // 2
+    return np.clip((_FRACTION * p.astype(np.int64) - n + r) >> 8, -127, 127)
+
+
+def _random_bytes(seed: int, counter: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Four a word, the lowest first."""
+    size = int(np.prod(shape))
+    words = random_bits(seed, counter, -(-size // 4))
+    drawn = (words[:, None] >> (np.arange(4, dtype=np.uint32) * np.uint32(8))) & np.uint32(255)
+    return drawn.reshape(-1)[:size].reshape(shape).astype(np.int64)
+
+
+def _sample(lr: float, *counters: int) -> Sampler:
+    """The learning rate, the counters in their order, and integers for all else."""
+
+    def sample(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
+        scalars, drawn = iter(counters), integers(1.0, (60.0, 0.5))(types, rng)
+        fixed = {DType.F32: lambda: np.array(lr, np.float32), DType.I32: lambda: np.array(next(scalars), np.int32)}
+        return [fixed[t.dtype]() if t.shape == () else a for t, a in zip(types, drawn, strict=True)]
+
+    return sample
+
+
+def _i8(*shape: int) -> TensorType:
+    return TensorType(DType.I8, shape)
+
+
+OHWI = {"channel_axis": 0, "seed": 7}
+HWC = {"channel_axis": 2, "seed": -1}
+NEAREST = {"rounding": "nearest", "channel_axis": 0}
+PART = {"axis": 3, "begin": 0, "end": 2}
+
+QUANTIZED_SGD = OpDef(
+    name="quantized_sgd",
+    infer=_infer,
+    evaluate=_evaluate,
+    writes={0: 0},
+    examples=[
+        Example([_i8(4, 3, 3, 3), f32(4, 3, 3, 3), f32(), f32(4), i32()], OHWI, _sample(0.5, 3), ()),
+        Example([_i8(4, 1, 1, 5), i32(4, 1, 1, 5), f32(2), f32(), f32(4), i32()], OHWI, _sample(0.001, 9), ()),
+        Example([_i8(4, 1, 1, 5), i32(4, 1, 1, 2), f32(2), f32(), f32(4), i32()], OHWI | PART, _sample(0.001, -5), ()),
+        Example([_i8(3, 3, 7), i32(3, 3, 7), f32(2), f32(), f32(7), i32()], HWC, _sample(0.001, 0), ()),
+        Example(
+            [_i8(3, 3, 7), f32(3, 3, 4), f32(), f32(4), i32()],
+            HWC | {"axis": 2, "begin": 3, "end": 7},
+            _sample(2.0, 1),
+            (),
+        ),
+        Example([_i8(5, 6), f32(5, 6), f32(), f32(5)], NEAREST | {"bound": 0.5}, _sample(0.5), ()),
+        Example([_i8(5, 6), f32(5, 6), f32(), f32(5)], NEAREST | {"weight_decay": 0.01}, _sample(0.5), ()),
+        Example([_i8(5, 6), f32(5, 6), f32(), f32(5), i32(), i32()], OHWI | {"every": 4}, _sample(0.5, 2, 7), ()),
+        Example([_i8(5, 6), f32(5, 6), f32(), f32(5), i32(), i32()], OHWI | {"every": 4}, _sample(0.5, 2, 5), ()),
+        Example([i32(6), i32(6), f32(2), f32(), f32(6)], {"channel_axis": 0}, _sample(0.3), ()),
+        Example([i32(6), f32(6), f32(), f32(6)], {"channel_axis": 0, "weight_decay": 0.1}, _sample(30.0), ()),
+    ],
+)
+
+OPS = (QUANTIZED_SGD,)

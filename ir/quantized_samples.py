@@ -1,0 +1,40 @@
+"""Inputs for the examples of ops on quantised tensors: whole ranges of integers, scales that fit them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradlet.ir.gradient_epilogue import RANGE
+from gradlet.ir.op_def import Sampler
+from gradlet.ir.requantize import quantize_multipliers
+from gradlet.ir.tensor_type import DType, TensorType
+
+
+def integers(scale: float = 0.01, range_: Sequence[float] = (0.0, 1.0)) -> Sampler:
+    """int8 and int16 of their whole range, int32 in the thousands, masks, normal floats.
+
+    `scale` is about what f32[C] and multipliers i32[C, 2] hold; every range f32[2] is `range_`.
+    """
+
+    def draw(t: TensorType, rng: np.random.Generator) -> np.ndarray:
+        if t == RANGE:
+            return np.array(range_, np.float32)
+        if t.dtype is DType.F32:
+            return _floats(t.shape, scale, rng)
+        if t.dtype is DType.I32 and t.shape[1:] == (2,):
+            return quantize_multipliers(scale * rng.uniform(0.5, 2, t.shape[0]))
+        low, high = {DType.I8: (-128, 128), DType.I16: (-32767, 32768), DType.B1: (0, 2)}.get(t.dtype, (-4000, 4000))
+        return rng.integers(low, high, t.shape).astype(t.dtype.numpy)
+
+    def sample(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
+        return [draw(t, rng) for t in types]
+
+    return sample
+
+
+def _floats(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> np.ndarray:
+    """Gradients of any shape but one axis, which is that of a scale for each channel."""
+    drawn = scale * rng.uniform(0.5, 2, shape) if len(shape) == 1 else rng.normal(size=shape)
+    return drawn.astype(np.float32)
