@@ -1,0 +1,230 @@
+"""Small int8 networks built by hand: seeded weights, scales calibrated on seeded images, clamps that do clamp."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gradlet.ir.graph import Graph, Role, Value
+from gradlet.ir.op_def import Emit
+from gradlet.ir.requantize import quantize_multipliers
+from gradlet.ir.tensor_type import DType, QuantParams, TensorType, f32
+from gradlet.tests.small_models import TOOLS
+
+INPUT = QuantParams((1 / 40,), (3,))
+# How much of the calibrated values the range of an activation holds: the rest is clamped.
+_KEPT = 0.97
+_FAR = 1e9  # stands for an output scale that clamps nothing
+
+
+class Int8Builder:
+    """A graph with an int8 input `x`; weights, biases and the float head learn.
+
+    Attributes:
+        samples: Content of each value for the images that the scales are calibrated on.
+    """
+
+    def __init__(self, name: str, *shape: int, seed: int = 0, rounding: str = "float", dead: int = 0):
+        """Starts with the input.
+
+        Args:
+            name: Of the graph.
+            shape: NHWC.
+            seed: Of the weights and of the images.
+            rounding: As the ops have it.
+            dead: How many output channels of each weight have scale 0.
+        """
+        self.graph = Graph(name)
+        self.x = self.graph.add_input("x", TensorType(DType.I8, shape, INPUT))
+        self.emit = Emit(TOOLS.ops, self.graph)
+        self.rng = np.random.default_rng(seed)
+        self.rounding, self.dead = rounding, dead
+        self.samples: dict[Value, np.ndarray] = {self.x: images(self.x.type, seed)}
+
+    def conv(
+        self, x: Value, size: int, kernel: int = 1, stride: int = 1, *, relu: bool = False, parts: tuple[int, ...] = ()
+    ) -> Value:
+        """A convolution that keeps the size for stride 1; `parts` are the input channels of each part of the weight."""
+        channels = x.type.shape[-1]
+        return self._linear("qconv2d", x, (size, kernel, kernel, channels), 0, 3, _window(kernel, stride), relu, parts)
+
+    def depthwise(
+        self, x: Value, kernel: int = 3, stride: int = 1, *, relu: bool = True, parts: tuple[int, ...] = ()
+    ) -> Value:
+        shape = (kernel, kernel, x.type.shape[-1])
+        return self._linear("qdepthwise_conv2d", x, shape, 2, 2, _window(kernel, stride), relu, parts)
+
+    def dense(self, x: Value, size: int, *, relu: bool = False, parts: tuple[int, ...] = ()) -> Value:
+        return self._linear("qdense", x, (size, x.type.shape[-1]), 0, 1, {}, relu, parts)
+
+    def add(self, a: Value, b: Value) -> Value:
+        attrs = self._attrs()
+        for name, value in (("x1", a), ("x2", b)):
+            assert value.type.quant
+            attrs |= {f"{name}_scale": value.type.quant.scale[0], f"{name}_zero": value.type.quant.zero_point[0]}
+        real = sum(self._real(v) for v in (a, b))
+        return self._emit("qadd", [a, b], attrs | _range_of(np.asarray(real), relu=False))
+
+    def pool(self, x: Value) -> Value:
+        """The mean of each channel, [N, C]."""
+        size = x.type.shape[1:3]
+        attrs = {"kernel": size, "strides": (1, 1), "padding": (0, 0, 0, 0)}
+        y = self._emit("qavg_pool2d", [x], self._attrs() | attrs)
+        return self._emit("reshape", [y], {"shape": (x.type.shape[0], x.type.shape[3])})
+
+    def head(self, x: Value, classes: int) -> Value:
+        """A float classifier of an int8 [N, C]."""
+        assert x.type.quant
+        scale, zero_point = x.type.quant.scale[0], x.type.quant.zero_point[0]
+        y = self.emit("dequantize", x, scale=scale, zero_point=zero_point)
+        w = self.rng.normal(0, np.sqrt(1 / x.type.shape[1]), (classes, x.type.shape[1]))
+        y = self.emit("dense", y, self._float("weight", w))
+        return self.emit("bias_add", y, self._float("bias", self.rng.normal(0, 0.1, classes)))
+
+    def done(self, *outputs: Value) -> Graph:
+        self.graph.outputs = list(outputs)
+        return self.graph
+
+    def _linear(
+        self,
+        op: str,
+        x: Value,
+        shape: tuple[int, ...],
+        out: int,
+        inp: int,
+        window: dict[str, Any],
+        relu: bool,
+        parts: tuple[int, ...],
+    ) -> Value:
+        assert x.type.quant
+        (x_scale,), (x_zero,) = x.type.quant.scale, x.type.quant.zero_point
+        real = self.rng.normal(0, np.sqrt(2.5 * shape[out] / np.prod(shape)), shape)
+        others = tuple(a for a in range(len(shape)) if a != out)
+        scales = np.abs(real).max(axis=others) / 127
+        along = tuple(-1 if a == out else 1 for a in range(len(shape)))
+        weight = np.rint(real / scales.reshape(along)).astype(np.int8)
+        scales[: self.dead] = 0
+        unit = x_scale * scales
+        bias = np.rint(self.rng.normal(0, 0.1, shape[out]) / np.where(unit > 0, unit, 1)).astype(np.int32)
+        weights = self._parts(weight, scales, parts, out, inp)
+        b = self._state("bias", bias, QuantParams(tuple(unit.tolist()), (0,) * shape[out], 0))
+        attrs = {**self._attrs(), **window, "x_zero": x_zero, **({"parts": len(weights)} if len(weights) > 1 else {})}
+        y = self._calibrated(op, [x, *weights, b], attrs, unit, relu)
+        e = unit / y["y_scale"]
+        operands = [x, *weights, b, self._constant("scale", e.astype(np.float32))]
+        if self.rounding != "float":
+            operands.append(self._constant("multiplier", quantize_multipliers(e.tolist())))
+        return self._emit(op, operands, attrs | y)
+
+    def _calibrated(
+        self, op: str, operands: list[Value], attrs: dict[str, Any], unit: np.ndarray, relu: bool
+    ) -> dict[str, Any]:
+        """The quantisation of the output: its range in the calibration images, a little of it cut off."""
+        arrays = [self.samples[operands[0]].astype(np.float64), *(self._init(v) for v in operands[1:])]
+        free = {**attrs, "rounding": "float", "y_zero": 0, "y_scale": _FAR}
+        (sums, *_) = TOOLS.ops[op].evaluate([*arrays, np.full(len(unit), 1e-9)], free)
+        return _range_of(sums * 1e9 * unit, relu=relu)
+
+    def _parts(self, weight: np.ndarray, scales: np.ndarray, parts: tuple[int, ...], out: int, inp: int) -> list[Value]:
+        ends = np.cumsum(parts or (weight.shape[inp],)).tolist()
+        assert ends[-1] == weight.shape[inp]
+        made, begin = [], 0
+        for k, end in enumerate(ends):
+            part = np.ascontiguousarray(weight.take(range(begin, end), inp))
+            kept = scales[begin:end] if out == inp else scales
+            quant = QuantParams(tuple(kept.tolist()), (0,) * len(kept), out)
+            made.append(self._state(f"weight_{k}" if parts else "weight", part, quant))
+            begin = end
+        return made
+
+    def _attrs(self) -> dict[str, Any]:
+        return {} if self.rounding == "float" else {"rounding": self.rounding}
+
+    def _emit(self, op: str, operands: list[Value], attrs: dict[str, Any]) -> Value:
+        y = self.emit(op, *operands, **attrs)
+        (self.samples[y],) = TOOLS.ops[op].evaluate([self._init(v) for v in operands], attrs)
+        return y
+
+    def _init(self, value: Value) -> np.ndarray:
+        state = self.graph.state_of(value)
+        return state.init if state else self.samples[value]
+
+    def _real(self, value: Value) -> np.ndarray:
+        assert value.type.quant
+        real: np.ndarray = value.type.quant.scale[0] * (
+            self.samples[value].astype(np.float64) - value.type.quant.zero_point[0]
+        )
+        return real
+
+    def _state(self, name: str, init: np.ndarray, quant: QuantParams) -> Value:
+        type_ = TensorType(DType(init.dtype.name), init.shape, quant)
+        return self.graph.add_state(self._named(name), init, type_, trainable=True)
+
+    def _float(self, name: str, init: np.ndarray) -> Value:
+        return self.graph.add_state(self._named(name), init.astype(np.float32), f32(*init.shape), trainable=True)
+
+    def _constant(self, name: str, init: np.ndarray) -> Value:
+        return self.graph.add_state(
+            self._named(name), init, TensorType(DType(init.dtype.name), init.shape), Role.BUFFER
+        )
+
+    def _named(self, name: str) -> str:
+        return f"{self.emit.loc}.{name}" if self.emit.loc else name
+
+
+def _window(kernel: int, stride: int) -> dict[str, Any]:
+    return {"strides": (stride, stride), "padding": (kernel // 2,) * 4}
+
+
+def _range_of(real: np.ndarray, *, relu: bool) -> dict[str, Any]:
+    """y_scale and y_zero for values of this distribution."""
+    low, high = (0.0, float(np.quantile(real, _KEPT))) if relu else map(float, np.quantile(real, [1 - _KEPT, _KEPT]))
+    low, high = min(low, 0.0), max(high, 1e-3)
+    scale = (high - low) / 255
+    return {"y_scale": scale, "y_zero": int(np.clip(round(-128 - low / scale), -128, 127))}
+
+
+def inverted_residuals(
+    batch: int = 2, classes: int = 5, size: int = 8, *, seed: int = 0, rounding: str = "float", dead: int = 0
+) -> Graph:
+    """A first convolution, a block that halves, two residual blocks on end, global pooling and a float head."""
+    b = Int8Builder("int8_net", batch, size, size, 3, seed=seed, rounding=rounding, dead=dead)
+    b.emit.loc = "first"
+    x = b.conv(b.x, 4, 3, relu=True)
+    for k, (width, stride) in enumerate(((6, 2), (6, 1), (6, 1))):
+        block, entry = f"blocks.{k}", x
+        b.emit.loc = f"{block}.expand"
+        x = b.conv(x, 12, relu=True)
+        b.emit.loc = f"{block}.depthwise"
+        x = b.depthwise(x, 5 if k == 1 else 3, stride)
+        b.emit.loc = f"{block}.project"
+        x = b.conv(x, width)
+        b.emit.loc = block
+        x = b.add(x, entry) if stride == 1 else x
+    b.emit.loc = "pool"
+    x = b.pool(x)
+    b.emit.loc = "head"
+    return b.done(b.head(x, classes))
+
+
+def images(type_: TensorType, seed: int) -> np.ndarray:
+    """Random int8 images: smooth enough that neighbours are alike."""
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(0, 60, type_.shape)
+    smooth = noise + np.roll(noise, 1, 1) + np.roll(noise, 1, 2)
+    return np.clip(np.rint(smooth / 1.7 + 3), -128, 127).astype(np.int8)
+
+
+def int8_batches(graph: Graph, steps: int = 5, lr: float = 0.01, classes: int = 5) -> Iterator[dict[str, np.ndarray]]:
+    """Inputs for a graph of this module, made a training step or not."""
+    rng = np.random.default_rng(11)
+    for k in range(steps):
+        batch = {v.name: images(v.type, 100 + k) for v in graph.inputs if v.name == "x"}
+        for value in graph.inputs:
+            if value.name == "label":
+                batch["label"] = rng.integers(0, classes, value.type.shape).astype(np.int32)
+            if value.name == "lr":
+                batch["lr"] = np.asarray(lr, np.float32)
+        yield batch
