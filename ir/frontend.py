@@ -37,8 +37,11 @@ class Frontend:
         name: As users write it.
         accepts: Whether a source looks like one for this frontend, told from its name alone.
         load: The model as a program whose graph has FORWARD nodes only, places as `loc`, predictions as outputs.
+        options: Names of its options. `classes` and `seed` are given those of the compilation, where they have not
+            been given themselves; a frontend that makes the head says so in the metadata, `{"classes": "10"}`.
     """
 
     name: str
     accepts: Callable[[str], bool]
     load: Callable[[ImportRequest, Toolbox], Program]
+    options: tuple[str, ...] = ()

@@ -9,7 +9,12 @@ import numpy as np
 from gradlet.ir.gradient_epilogue import RANGE
 from gradlet.ir.op_def import Sampler
 from gradlet.ir.requantize import quantize_multipliers
-from gradlet.ir.tensor_type import DType, TensorType
+from gradlet.ir.tensor_type import DType, QuantParams, TensorType
+
+
+def quantized(dtype: DType, *shape: int, zero: int = 0) -> TensorType:
+    """The type of a quantised tensor: what has a gradient though it holds integers."""
+    return TensorType(dtype, shape, QuantParams((0.05,), (zero,)))
 
 
 def integers(scale: float = 0.01, range_: Sequence[float] = (0.0, 1.0)) -> Sampler:

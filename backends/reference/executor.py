@@ -27,6 +27,7 @@ class Executor:
         *,
         in_arena: bool = False,
         float64: bool = False,
+        surrogate: bool = False,
     ):
         """Prepares to run.
 
@@ -36,10 +37,11 @@ class Executor:
             states: Content of the states by name; those missing get their initial one.
             in_arena: Keep transient values in one buffer at the offsets of `graph.plan`.
             float64: Compute all floats in double precision, for comparisons that need the exact answer.
+            surrogate: Compute quantised values as such floats too, without rounding: what gradients are the slopes of.
         """
-        assert not (in_arena and float64), "the arena is planned for the types of the graph"
+        assert not (in_arena and (float64 or surrogate)), "the arena is planned for the types of the graph"
         self.graph, self.ops = graph, ops
-        self.in_arena, self.float64 = in_arena, float64
+        self.in_arena, self.float64, self.surrogate = in_arena, float64 or surrogate, surrogate
         self.states: dict[str, np.ndarray] = {} if states is None else states
         for state in graph.states:
             content = self.states.get(state.name, state.init)
@@ -69,7 +71,8 @@ class Executor:
 
     def _as(self, array: np.ndarray, type_: TensorType, node: Node | None = None) -> np.ndarray:
         """A copy with the shape checked, in the element type that the value has here."""
-        wanted = np.float64 if self.float64 and type_.dtype.is_float else type_.dtype.numpy
+        is_float = type_.dtype.is_float or (self.surrogate and type_.quant is not None)
+        wanted = np.float64 if self.float64 and is_float else type_.dtype.numpy
         copied = np.array(array, dtype=wanted, order="C")  # sums depend on the layout
         assert copied.shape == type_.shape, f"{copied.shape} is not the shape of {type_}: `{node}`"
         return copied

@@ -8,7 +8,7 @@ from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
 from gradlet.ir.quantized_linear import asked_mask, with_mask, without_mask
-from gradlet.ir.quantized_samples import integers
+from gradlet.ir.quantized_samples import integers, quantized
 from gradlet.ir.requantize import (
     check_quantized,
     check_scales,
@@ -83,6 +83,10 @@ def _i8(*shape: int) -> TensorType:
     return TensorType(DType.I8, shape)
 
 
+def _q8(*shape: int) -> TensorType:
+    return quantized(DType.I8, *shape)
+
+
 QUANT = {"x1_scale": 0.05, "x1_zero": -3, "x2_scale": 0.03, "x2_zero": 10, "y_scale": 0.06, "y_zero": -7}
 LOUD = QUANT | {"y_scale": 0.02, "mask": True}
 
@@ -94,9 +98,9 @@ QADD = OpDef(
     inference=without_mask,
     may_overwrite={0: (0, 1)},
     examples=[
-        Example([_i8(2, 3, 4, 5), _i8(2, 3, 4, 5)], QUANT, integers(), (0, 1)),
-        Example([_i8(1, 3, 3, 9), _i8(1, 3, 3, 9)], LOUD, integers(), (0, 1)),
-        Example([_i8(7), _i8(7)], LOUD, integers(), (0, 1)),
+        Example([_q8(2, 3, 4, 5), _q8(2, 3, 4, 5)], QUANT, integers(), (0, 1)),
+        Example([_q8(1, 3, 3, 9), _q8(1, 3, 3, 9)], LOUD, integers(), (0, 1)),
+        Example([_q8(7), _q8(7)], LOUD, integers(), (0, 1)),
         Example([_i8(1, 3, 4, 5), _i8(1, 3, 4, 5)], LOUD | {"rounding": "double_rounding"}, integers(), ()),
         Example([_i8(1, 3, 4, 5), _i8(1, 3, 4, 5)], QUANT | {"rounding": "single_rounding"}, integers(), ()),
     ],

@@ -8,7 +8,7 @@ from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
 from gradlet.ir.ops.avg_pool2d import AVG_POOL2D
-from gradlet.ir.quantized_samples import integers
+from gradlet.ir.quantized_samples import integers, quantized
 from gradlet.ir.requantize import check_quantized, round_half_away, rounding
 from gradlet.ir.tensor_type import DType, TensorType, f32
 from gradlet.ir.windows import Window
@@ -46,7 +46,7 @@ def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Val
 
 
 def _i8(*shape: int) -> TensorType:
-    return TensorType(DType.I8, shape)
+    return quantized(DType.I8, *shape)
 
 
 GLOBAL = {"kernel": (4, 4), "strides": (1, 1), "padding": (0, 0, 0, 0)}

@@ -3,12 +3,20 @@
 from gradlet.ir.op_def import Example
 from gradlet.ir.ops.conv2d import CONV2D, CONV2D_INPUT_GRAD, CONV2D_WEIGHT_GRAD
 from gradlet.ir.quantized_linear import Linear
-from gradlet.ir.quantized_samples import integers
+from gradlet.ir.quantized_samples import integers, quantized
 from gradlet.ir.tensor_type import DType, TensorType, b1, f32, i32
 
 
 def _i8(*shape: int) -> TensorType:
     return TensorType(DType.I8, shape)
+
+
+def _q8(*shape: int, zero: int = 0) -> TensorType:
+    return quantized(DType.I8, *shape, zero=zero)
+
+
+def _bias(channels: int) -> TensorType:
+    return quantized(DType.I32, channels)
 
 
 def _i16(*shape: int) -> TensorType:
@@ -29,18 +37,24 @@ ALL = {"mask": True, "scale": True, "skip": True, "factor": 0.75, "skip_factor":
 _STATE = integers(0.01, (40.0, 0.5))
 
 FORWARD = [
-    Example([_i8(2, 4, 5, 3), _i8(4, 3, 3, 3), i32(4), f32(4)], SAME | QUANT, integers(), (0, 1, 2)),
-    Example([_i8(1, 5, 5, 3), _i8(8, 3, 3, 3), i32(8), f32(8)], HALVED | RELU | MASK, integers(), (0, 1, 2)),
-    Example([_i8(1, 4, 5, 10), _i8(7, 1, 1, 10), i32(7), f32(7)], POINT | RELU | MASK, integers(), (0, 1, 2)),
-    Example([_i8(1, 3, 3, 16), _i8(12, 1, 1, 16), i32(12), f32(12)], POINT | QUANT, integers(), (0, 1, 2)),
+    Example([_q8(2, 4, 5, 3, zero=-3), _q8(4, 3, 3, 3), _bias(4), f32(4)], SAME | QUANT, integers(), (0, 1, 2)),
     Example(
-        [_i8(1, 3, 3, 9), _i8(6, 1, 1, 4), _i8(6, 1, 1, 5), i32(6), f32(6)],
+        [_q8(1, 5, 5, 3, zero=-128), _q8(8, 3, 3, 3), _bias(8), f32(8)], HALVED | RELU | MASK, integers(), (0, 1, 2)
+    ),
+    Example(
+        [_q8(1, 4, 5, 10, zero=-128), _q8(7, 1, 1, 10), _bias(7), f32(7)], POINT | RELU | MASK, integers(), (0, 1, 2)
+    ),
+    Example([_q8(1, 3, 3, 16, zero=-3), _q8(12, 1, 1, 16), _bias(12), f32(12)], POINT | QUANT, integers(), (0, 1, 2)),
+    Example(
+        [_q8(1, 3, 3, 9, zero=-3), _q8(6, 1, 1, 4), _q8(6, 1, 1, 5), _bias(6), f32(6)],
         POINT | QUANT | MASK | {"parts": 2},
         integers(),
         (0, 1, 2, 3),
     ),
-    Example([_i8(1, 6, 5, 2), _i8(3, 3, 2, 2), i32(3), f32(3)], UNEVEN | QUANT | MASK, integers(), (0, 1, 2)),
-    Example([_i8(1, 4, 4, 4), _i8(6, 3, 3, 2), i32(6), f32(6)], GROUPED | QUANT, integers(), (0, 1, 2)),
+    Example(
+        [_q8(1, 6, 5, 2, zero=-3), _q8(3, 3, 2, 2), _bias(3), f32(3)], UNEVEN | QUANT | MASK, integers(), (0, 1, 2)
+    ),
+    Example([_q8(1, 4, 4, 4, zero=-3), _q8(6, 3, 3, 2), _bias(6), f32(6)], GROUPED | QUANT, integers(), (0, 1, 2)),
     Example(
         [_i8(1, 4, 4, 6), _i8(5, 1, 1, 6), i32(5), f32(5), i32(5, 2)],
         POINT | QUANT | MASK | {"rounding": "double_rounding"},

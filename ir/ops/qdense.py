@@ -7,12 +7,20 @@ from gradlet.ir.op_def import Arrays, Example, OpDef, Results
 from gradlet.ir.ops.dense import DENSE, DENSE_WEIGHT_GRAD
 from gradlet.ir.ops.matmul import MATMUL
 from gradlet.ir.quantized_linear import Linear
-from gradlet.ir.quantized_samples import integers
+from gradlet.ir.quantized_samples import integers, quantized
 from gradlet.ir.tensor_type import DType, TensorType, b1, f32, i32
 
 
 def _i8(*shape: int) -> TensorType:
     return TensorType(DType.I8, shape)
+
+
+def _q8(*shape: int, zero: int = 0) -> TensorType:
+    return quantized(DType.I8, *shape, zero=zero)
+
+
+def _bias(channels: int) -> TensorType:
+    return quantized(DType.I32, channels)
 
 
 def _infer_weight_grad(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
@@ -36,8 +44,10 @@ QUANT = {"x_zero": -3, "y_zero": 5, "y_scale": 0.05}
 EPILOGUE = {"mask": True, "scale": True, "dtype": "int8"}
 
 FORWARD = [
-    Example([_i8(2, 9), _i8(5, 9), i32(5), f32(5)], QUANT | {"mask": True}, integers(), (0, 1, 2)),
-    Example([_i8(1, 7), _i8(3, 4), _i8(3, 3), i32(3), f32(3)], QUANT | {"parts": 2}, integers(), (0, 1, 2, 3)),
+    Example([_q8(2, 9, zero=-3), _q8(5, 9), _bias(5), f32(5)], QUANT | {"mask": True}, integers(), (0, 1, 2)),
+    Example(
+        [_q8(1, 7, zero=-3), _q8(3, 4), _q8(3, 3), _bias(3), f32(3)], QUANT | {"parts": 2}, integers(), (0, 1, 2, 3)
+    ),
     Example(
         [_i8(1, 16), _i8(6, 16), i32(6), f32(6), i32(6, 2)], QUANT | {"rounding": "double_rounding"}, integers(), ()
     ),

@@ -7,12 +7,20 @@ from gradlet.ir.ops.depthwise_conv2d import (
     DEPTHWISE_CONV2D_WEIGHT_GRAD,
 )
 from gradlet.ir.quantized_linear import Linear
-from gradlet.ir.quantized_samples import integers
+from gradlet.ir.quantized_samples import integers, quantized
 from gradlet.ir.tensor_type import DType, TensorType, b1, f32, i32
 
 
 def _i8(*shape: int) -> TensorType:
     return TensorType(DType.I8, shape)
+
+
+def _q8(*shape: int, zero: int = 0) -> TensorType:
+    return quantized(DType.I8, *shape, zero=zero)
+
+
+def _bias(channels: int) -> TensorType:
+    return quantized(DType.I32, channels)
 
 
 def _i16(*shape: int) -> TensorType:
@@ -28,11 +36,11 @@ EPILOGUE = {"mask": True, "scale": True, "dtype": "int8"}
 _STATE = integers(0.01, (40.0, 0.5))
 
 FORWARD = [
-    Example([_i8(2, 4, 5, 6), _i8(3, 3, 6), i32(6), f32(6)], SAME | QUANT, integers(), (0, 1, 2)),
-    Example([_i8(1, 6, 7, 9), _i8(7, 7, 9), i32(9), f32(9)], HALVED | RELU, integers(), (0, 1, 2)),
-    Example([_i8(1, 6, 5, 3), _i8(3, 2, 6), i32(6), f32(6)], UNEVEN | QUANT, integers(), (0, 1, 2)),
+    Example([_q8(2, 4, 5, 6, zero=-3), _q8(3, 3, 6), _bias(6), f32(6)], SAME | QUANT, integers(), (0, 1, 2)),
+    Example([_q8(1, 6, 7, 9, zero=-128), _q8(7, 7, 9), _bias(9), f32(9)], HALVED | RELU, integers(), (0, 1, 2)),
+    Example([_q8(1, 6, 5, 3, zero=-3), _q8(3, 2, 6), _bias(6), f32(6)], UNEVEN | QUANT, integers(), (0, 1, 2)),
     Example(
-        [_i8(1, 4, 4, 7), _i8(3, 3, 3), _i8(3, 3, 4), i32(7), f32(7)],
+        [_q8(1, 4, 4, 7, zero=-128), _q8(3, 3, 3), _q8(3, 3, 4), _bias(7), f32(7)],
         SAME | RELU | {"parts": 2},
         integers(),
         (0, 1, 2, 3),
@@ -72,7 +80,7 @@ INPUT_GRAD = [
         (),
     ),
     Example(
-        [f32(1, 3, 6, 3), _i8(3, 2, 3), b1(1, 6, 5, 3), f32(3)],
+        [f32(1, 3, 5, 3), _i8(3, 2, 3), b1(1, 6, 5, 3), f32(3)],
         UNEVEN | {"mask": True, "scale": True, "input_shape": (1, 6, 5, 3)},
         integers(),
         (),
@@ -83,7 +91,7 @@ WEIGHT_GRAD = [
     Example([_i8(2, 4, 5, 6), f32(2, 4, 5, 6)], SAME | {"kernel": (3, 3), "x_zero": -128}, integers(), ()),
     Example([_i8(1, 6, 7, 9), _i8(1, 3, 4, 9)], HALVED | {"kernel": (7, 7), "x_zero": 3}, integers(), ()),
     Example([_i8(1, 4, 5, 3), _i8(1, 4, 5, 6)], SAME | {"kernel": (3, 3), "x_zero": -128}, integers(), ()),
-    Example([_i8(1, 6, 5, 3), _i16(1, 3, 6, 3)], UNEVEN | {"kernel": (3, 2), "x_zero": 0}, integers(), ()),
+    Example([_i8(1, 6, 5, 3), _i16(1, 3, 5, 3)], UNEVEN | {"kernel": (3, 2), "x_zero": 0}, integers(), ()),
 ]
 
 OPS = Linear(

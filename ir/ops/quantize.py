@@ -8,7 +8,7 @@ from gradlet.ir.elementwise import check_count, check_float, slices
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
 from gradlet.ir.quantized_linear import asked_mask, with_mask, without_mask
-from gradlet.ir.quantized_samples import integers
+from gradlet.ir.quantized_samples import integers, quantized
 from gradlet.ir.requantize import (
     check_quantized,
     check_scales,
@@ -99,13 +99,13 @@ def _gradient_requantize(emit: Emit, node: Node, grads: Sequence[Value | None]) 
 
 
 def _i8(*shape: int) -> TensorType:
-    return TensorType(DType.I8, shape)
+    return quantized(DType.I8, *shape)
 
 
 IMAGE = {"scale": 1 / 127.5, "zero_point": 0}
 COARSE = {"scale": 0.04, "zero_point": -20, "mask": True}
 LOUDER = {"x_scale": 0.05, "x_zero": -3, "y_scale": 0.03, "y_zero": 9, "mask": True}
-QUIETER = {"x_scale": 0.01, "x_zero": 100, "y_scale": 0.03, "y_zero": -128}
+QUIETER = {"x_scale": 0.011, "x_zero": 100, "y_scale": 0.03, "y_zero": -100}
 
 QUANTIZE = OpDef(
     name="quantize",

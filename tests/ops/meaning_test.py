@@ -32,7 +32,13 @@ def test_op_has_examples(op: OpDef):
     assert op.examples, f"{op.name} has no example: nothing tests it"
 
 
-@pytest.mark.parametrize("op", [op for op in OPS if op.gradient], ids=lambda op: op.name)
+# Rounds floats: its gradient is the slope of no float function. quantize_test.py has it.
+STRAIGHT_THROUGH = {"quantize"}
+
+
+@pytest.mark.parametrize(
+    "op", [op for op in OPS if op.gradient and op.name not in STRAIGHT_THROUGH], ids=lambda op: op.name
+)
 def test_op_with_gradient_has_it_checked(op: OpDef):
     assert any(e.differentiable for e in op.examples)
 
@@ -62,8 +68,9 @@ def test_meaning_is_a_function_of_its_arguments(case: Case):
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_float64_stays_float64_and_agrees(case: Case):
     single, double = evaluated(case, case.arguments()), evaluated(case, doubled(case.arguments()))
+    takes_floats = any(t.dtype.is_float for t in case.example.types)
     for s, d in zip(single, double, strict=True):
-        if s.dtype == np.float32 and case.op.name not in NAMES_ITS_TYPE:
+        if s.dtype == np.float32 and takes_floats and case.op.name not in NAMES_ITS_TYPE:
             assert d.dtype == np.float64
         np.testing.assert_allclose(s, d, rtol=2e-5, atol=2e-6)
 
