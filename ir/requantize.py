@@ -61,7 +61,8 @@ def requantize(
         return clamped(sums * scale, attrs["y_zero"])
     kind = rounding(attrs)
     if kind == "float":
-        r = np.rint(sums.astype(scale.dtype) * scale)
+        # Integers are those of the device where the executor computes floats in double precision.
+        r = np.rint(sums.astype(np.float32) * scale.astype(np.float32))
     else:
         r = multiply_fixed(sums, multiplier[0][:, 0], multiplier[0][:, 1], kind)
     y, inside = clamped(r, attrs["y_zero"])
