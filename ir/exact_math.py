@@ -43,7 +43,8 @@ def log(x: np.ndarray) -> np.ndarray:
     fraction, n = np.where(above, fraction * f(0.5), fraction), (n + above).astype(f)
     t = fraction - f(1)
     small = _horner(_LOG, t) * t * t * t + n * _LOW - f(0.5) * t * t
-    return t + small + n * _HIGH
+    total: np.ndarray = t + small + n * _HIGH
+    return total
 
 
 def ordered_sum(terms: np.ndarray, axis: int) -> np.ndarray:

@@ -29,7 +29,7 @@ def integers(scale: float = 0.01, range_: Sequence[float] = (0.0, 1.0)) -> Sampl
         if t.dtype is DType.F32:
             return _floats(t.shape, scale, rng)
         if t.dtype is DType.I32 and t.shape[1:] == (2,):
-            return quantize_multipliers(scale * rng.uniform(0.5, 2, t.shape[0]))
+            return quantize_multipliers((scale * rng.uniform(0.5, 2, t.shape[0])).tolist())
         low, high = {DType.I8: (-128, 128), DType.I16: (-32767, 32768), DType.B1: (0, 2)}.get(t.dtype, (-4000, 4000))
         return rng.integers(low, high, t.shape).astype(t.dtype.numpy)
 

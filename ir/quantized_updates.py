@@ -68,15 +68,13 @@ def check_rest(rest: Sequence[TensorType], attrs: Attrs, counters: int) -> None:
     check_micro(rest[counters:], attrs)
 
 
-def step(
-    found: UpdateOperands[np.ndarray], attrs: Attrs, p: np.ndarray, factor_of_rate: Callable[[Any], Any]
-) -> np.ndarray:
-    """lr * factor * unit * g, each product rounded once: the step before weight decay, of the shape of g."""
+def step(found: UpdateOperands[np.ndarray], attrs: Attrs, rate: Any) -> np.ndarray:
+    """g * ((rate * factor) * unit), each product rounded once, of the shape of g."""
     kind = found.lr.dtype.type
     unit = kind(1) if found.unit is None else kind(found.unit[1])
     shape = [1] * found.g.ndim
     shape[attrs["channel_axis"]] = -1
-    c = (factor_of_rate(found.factor.astype(kind)) * unit).reshape(shape)
+    c = ((rate * found.factor.astype(kind)) * unit).reshape(shape)
     taken: np.ndarray = found.g.astype(kind) * c
     return taken
 

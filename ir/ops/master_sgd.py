@@ -33,10 +33,10 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
     if not is_due(found.rest, attrs):
         return [p, master, *moments]
     if moments:
-        moments = [moments[0] * found.lr.dtype.type(attrs["momentum"]) + step(found, attrs, p, lambda factor: factor)]
+        moments = [moments[0] * found.lr.dtype.type(attrs["momentum"]) + step(found, attrs, found.lr.dtype.type(1))]
         d = found.lr * moments[0]
     else:
-        d = step(found, attrs, p, lambda factor: found.lr * factor)
+        d = step(found, attrs, found.lr)
     if attrs.get("weight_decay"):
         d = d + decay(found, attrs, master)
     master, updated = master - d, p.copy()

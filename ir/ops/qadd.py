@@ -64,8 +64,8 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
         first, second = _factors(attrs)
         r = x1 * first + x2 * second
     elif rounding(attrs) == "float":
-        first, second = map(np.float32, _factors(attrs))
-        r = np.rint(x1.astype(np.float32) * first + x2.astype(np.float32) * second)
+        f1, f2 = (np.float32(f) for f in _factors(attrs))
+        r = np.rint(x1.astype(np.float32) * f1 + x2.astype(np.float32) * f2)
     else:
         r = _fixed(x1, x2, attrs)
     y, inside = clamped(r, attrs["y_zero"])

@@ -43,7 +43,7 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
     if not is_due(micro, attrs):
         return [p]
     part, updated = index_of(region(attrs), p), p.copy()
-    d = step(found, attrs, p, lambda factor: found.lr * factor)
+    d = step(found, attrs, found.lr)
     if attrs.get("weight_decay"):
         d = d + decay(found, attrs, p[part])
     updated[part] = _moved_i32(p[part], d) if p.dtype == np.int32 else _moved_i8(p[part], d, attrs, counter)
@@ -52,7 +52,8 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
 
 def _moved_i32(p: np.ndarray, d: np.ndarray) -> np.ndarray:
     n = np.rint(within(d, INT32_BOUND)).astype(np.int64)
-    return np.clip(p.astype(np.int64) - n, -(2**31), 2**31 - 1)
+    moved: np.ndarray = np.clip(p.astype(np.int64) - n, -(2**31), 2**31 - 1)
+    return moved
 
 
 def _moved_i8(p: np.ndarray, d: np.ndarray, attrs: Attrs, counter: Sequence[np.ndarray]) -> np.ndarray:
@@ -61,7 +62,8 @@ def _moved_i8(p: np.ndarray, d: np.ndarray, attrs: Attrs, counter: Sequence[np.n
         most = round(_FRACTION * attrs["bound"])
         n = np.clip(n, -most, most)
     r = _random_bytes(attrs.get("seed", 0), int(counter[0]), p.shape) if counter else _FRACTION // 2
-    return np.clip((_FRACTION * p.astype(np.int64) - n + r) >> 8, -127, 127)
+    moved: np.ndarray = np.clip((_FRACTION * p.astype(np.int64) - n + r) >> 8, -127, 127)
+    return moved
 
 
 def _random_bytes(seed: int, counter: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -69,7 +71,8 @@ def _random_bytes(seed: int, counter: int, shape: tuple[int, ...]) -> np.ndarray
     size = int(np.prod(shape))
     words = random_bits(seed, counter, -(-size // 4))
     drawn = (words[:, None] >> (np.arange(4, dtype=np.uint32) * np.uint32(8))) & np.uint32(255)
-    return drawn.reshape(-1)[:size].reshape(shape).astype(np.int64)
+    numbers: np.ndarray = drawn.reshape(-1)[:size].reshape(shape).astype(np.int64)
+    return numbers
 
 
 def _sample(lr: float, *counters: int) -> Sampler:
