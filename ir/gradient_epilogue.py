@@ -124,7 +124,8 @@ def _pre_quantized(sums: np.ndarray, found: Operands[np.ndarray], attrs: Attrs) 
         p = p + found.skip.astype(kind) * (_unit(found.skip_unit, kind) * kind(attrs.get("skip_factor", 1.0)))
     if found.scale is not None:
         p = p * found.scale.astype(kind)
-    return p if found.mask is None else np.where(found.mask, p, kind(0))
+    masked: np.ndarray = p if found.mask is None else np.where(found.mask, p, kind(0))
+    return masked
 
 
 def _float_kind(sums: np.ndarray, found: Operands[np.ndarray]) -> Any:

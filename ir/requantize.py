@@ -70,7 +70,8 @@ def requantize(
 
 
 def saturated(sums: np.ndarray) -> np.ndarray:
-    return np.clip(sums, _INT32.min, _INT32.max)
+    clipped: np.ndarray = np.clip(sums, _INT32.min, _INT32.max)
+    return clipped
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:

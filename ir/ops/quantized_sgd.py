@@ -79,9 +79,11 @@ def _sample(lr: float, *counters: int) -> Sampler:
     """The learning rate, the counters in their order, and integers for all else."""
 
     def sample(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
-        scalars, drawn = iter(counters), integers(1.0, (60.0, 0.5))(types, rng)
-        fixed = {DType.F32: lambda: np.array(lr, np.float32), DType.I32: lambda: np.array(next(scalars), np.int32)}
-        return [fixed[t.dtype]() if t.shape == () else a for t, a in zip(types, drawn, strict=True)]
+        counts, drawn = iter(counters), integers(1.0, (60.0, 0.5))(types, rng)
+        scalars = (
+            np.array(lr, np.float32) if t == f32() else np.array(next(counts), np.int32) for t in types if not t.shape
+        )
+        return [next(scalars) if t.shape == () else a for t, a in zip(types, drawn, strict=True)]
 
     return sample
 
