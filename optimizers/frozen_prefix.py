@@ -52,9 +52,9 @@ def _front(graph: Graph, names: dict[Value, str], changing: set[Value]) -> Graph
     front = clone(graph)
     front.name = f"{graph.name}_frozen"
     copies = dict(zip(graph.values(), front.values(), strict=True))
-    for old, node in reversed(list(zip(graph.nodes, front.nodes, strict=True))):
-        if changing.intersection(old.outputs):
-            front.remove(node)
+    for node, copy in reversed(list(zip(graph.nodes, front.nodes, strict=True))):
+        if changing.intersection(node.outputs):
+            front.remove(copy)
     front.outputs = [copies[v] for v in names]
     _remove_unread(front)
     for old, name in names.items():
