@@ -40,6 +40,9 @@ def integers(scale: float = 0.01, range_: Sequence[float] = (0.0, 1.0)) -> Sampl
 
 
 def _floats(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> np.ndarray:
-    """Gradients of any shape but one axis, which is that of a scale for each channel."""
-    drawn = scale * rng.uniform(0.5, 2, shape) if len(shape) == 1 else rng.normal(size=shape)
+    """Gradients of any shape but one axis, which is that of a scale for each channel.
+
+    Gradients are multiples of 1 / 64, so that sums of their products with integers are exact in any order.
+    """
+    drawn = scale * rng.uniform(0.5, 2, shape) if len(shape) == 1 else np.rint(64 * rng.normal(size=shape)) / 64
     return drawn.astype(np.float32)

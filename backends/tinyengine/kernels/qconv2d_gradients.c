@@ -1,0 +1,183 @@
+#include "gradient_sums.h"
+
+// Images [batch, height, width, channels], weights [out channels, taps, channels / groups] in one
+// or two parts, one after the other along the channels. `bits` are those of the gradient g.
+
+// A window, and how the channels are divided: among groups, then among the parts of the weights.
+typedef struct {
+    window_sizes s;
+    int groups, depth, channels; // of a group: output channels, input channels
+    int first;                   // channels that the first part holds
+} divided_window;
+
+static inline divided_window read_divided(const int *sizes) {
+    divided_window d = {read_window(sizes), sizes[15], 0, 0, sizes[16]};
+    d.depth = d.s.out_channels / d.groups;
+    d.channels = d.s.channels / d.groups;
+    return d;
+}
+
+// Adds to a tile of `rows` pixels, a stride apart from column ix of the image on, what one row of
+// taps brings back from a row of g; `row` is its first element, of the channels of a group.
+static inline void qconv2d_input_row(gradient_tile *tile, int rows, int columns, const void *g,
+                                     int bits, int row, const int8_t *taps, int tap, int b_term,
+                                     int depth, int ix, const window_sizes *s) {
+    const gradient_steps step = {s->out_channels, 1};
+    for (int kx = 0; kx < s->kernel_width; kx++) {
+        const int from = ix + s->left - kx * s->dilation_x, ox = from / s->stride_x;
+        if (from % s->stride_x)
+            continue;
+        const int first = at_least(-ox, 0), end = at_most(rows, s->out_width - ox);
+        if (first < end)
+            add_to_tile(tile, bits, first, end - first, columns, g,
+                        row + (ox + first) * s->out_channels, step, taps + kx * tap, b_term, 0,
+                        depth);
+    }
+}
+
+// A tile of dx: `rows` pixels of row iy and some channels, at which w points in the first tap of a
+// group; `image` is the first element of g in the image, of the group.
+static inline void qconv2d_input_tile(gradient_tile *tile, int rows, int columns, const void *g,
+                                      int bits, int image, const int8_t *w, int tap, int depth,
+                                      int iy, int ix, const window_sizes *s) {
+    const int b_term = s->kernel_height * s->kernel_width * tap;
+    for (int ky = 0; ky < s->kernel_height; ky++) {
+        const int from = iy + s->top - ky * s->dilation_y, oy = from / s->stride_y;
+        if (from >= 0 && from % s->stride_y == 0 && oy < s->out_height)
+            qconv2d_input_row(tile, rows, columns, g, bits,
+                              image + oy * s->out_width * s->out_channels,
+                              w + ky * s->kernel_width * tap, tap, b_term, depth, ix, s);
+    }
+}
+
+// The channels [begin, end) of a group, for `rows` pixels of row `line` of all images; their
+// weights are those of w.
+static inline void qconv2d_input_channels(gradient_end *end, const void *g, int bits,
+                                          const int8_t *w, int group, int begin, int stop, int rows,
+                                          int line, int ix, const divided_window *d) {
+    const window_sizes *s = &d->s;
+    const int tap = stop - begin, taps = s->kernel_height * s->kernel_width;
+    const int image = line / s->height * s->out_height * s->out_width * s->out_channels;
+    w += group * d->depth * taps * tap;
+    for (int c = 0; c < tap; c += GRADIENT_COLUMNS) {
+        const int columns = at_most(tap - c, GRADIENT_COLUMNS);
+        const int channel = group * d->channels + begin + c;
+        gradient_tile tile = {0};
+        qconv2d_input_tile(&tile, rows, columns, g, bits, image + group * d->depth, w + c, tap,
+                           d->depth, line % s->height, ix, s);
+        for (int m = 0; m < rows; m++) {
+            const int at = (line * s->width + ix + m * s->stride_x) * s->channels + channel;
+            finish_tile_row(end, &tile, bits, m, at, channel, columns);
+        }
+    }
+}
+
+// dx[iy, ix] = sum over the windows that see the pixel, of g times the weight of the tap there.
+static inline void qconv2d_input_grad(gradient_end *end, const void *g, int bits, const int8_t *w0,
+                                      const int8_t *w1, const int *sizes) {
+    const divided_window d = read_divided(sizes);
+    const window_sizes *s = &d.s;
+    for (int left = begin_passes(end); left > 0; left--) {
+        for (int line = 0; line < s->batch * s->height; line++)
+            // Pixels a stride apart meet the same taps.
+            for (int phase = 0; phase < at_most(s->stride_x, s->width); phase++)
+                for (int ix = phase; ix < s->width; ix += GRADIENT_ROWS * s->stride_x) {
+                    const int rows = at_most((s->width - 1 - ix) / s->stride_x + 1, GRADIENT_ROWS);
+                    for (int group = 0; group < d.groups; group++) {
+                        qconv2d_input_channels(end, g, bits, w0, group, 0, d.first, rows, line, ix,
+                                               &d);
+                        if (w1)
+                            qconv2d_input_channels(end, g, bits, w1, group, d.first, d.channels,
+                                                   rows, line, ix, &d);
+                    }
+                }
+        end_pass(end);
+    }
+}
+
+static void qconv2d_input_grad_i8(void *dx, float *range, const int8_t *g, const float *g_range,
+                                  const int8_t *w0, const int8_t *w1, const uint8_t *mask,
+                                  const float *scale, const void *skip, const float *skip_range,
+                                  const int *sizes, int bits, int skip_bits, float factor,
+                                  float skip_factor) {
+    gradient_end end = gradient_end_of(dx, range, bits, g_range, factor, mask, scale, skip,
+                                       skip_range, skip_bits, skip_factor);
+    qconv2d_input_grad(&end, g, 8, w0, w1, sizes);
+}
+
+static void qconv2d_input_grad_i16(void *dx, float *range, const int16_t *g, const float *g_range,
+                                   const int8_t *w0, const int8_t *w1, const uint8_t *mask,
+                                   const float *scale, const void *skip, const float *skip_range,
+                                   const int *sizes, int bits, int skip_bits, float factor,
+                                   float skip_factor) {
+    gradient_end end = gradient_end_of(dx, range, bits, g_range, factor, mask, scale, skip,
+                                       skip_range, skip_bits, skip_factor);
+    qconv2d_input_grad(&end, g, 16, w0, w1, sizes);
+}
+
+static void qconv2d_input_grad_f32(void *dx, float *range, const float *g, const int8_t *w0,
+                                   const int8_t *w1, const uint8_t *mask, const float *scale,
+                                   const void *skip, const float *skip_range, const int *sizes,
+                                   int bits, int skip_bits, float factor, float skip_factor) {
+    gradient_end end = gradient_end_of(dx, range, bits, NULL, factor, mask, scale, skip, skip_range,
+                                       skip_bits, skip_factor);
+    qconv2d_input_grad(&end, g, 32, w0, w1, sizes);
+}
+
+// One tap, at (y, x) from the first, of dw for some output channels and input channels: `from` and
+// image are the first of these in g and x.
+static inline void qconv2d_weight_tile(gradient_tile *tile, int rows, int columns, const void *g,
+                                       int bits, int from, const int8_t *image, int zero, int y,
+                                       int x, const window_sizes *s) {
+    const int oy = first_window(y, s->top, s->stride_y), ox = first_window(x, s->left, s->stride_x);
+    const int last = end_window(y, s->top, s->stride_y, s->out_height, s->height);
+    const int count = end_window(x, s->left, s->stride_x, s->out_width, s->width) - ox;
+    const gradient_steps step = {1, s->out_channels};
+    const int ix = ox * s->stride_x + x - s->left;
+    for (int n = 0; n < s->batch; n++)
+        for (int row = oy; row < last; row++) {
+            const int iy = row * s->stride_y + y - s->top;
+            add_to_tile(tile, bits, 0, rows, columns, g,
+                        from + ((n * s->out_height + row) * s->out_width + ox) * s->out_channels,
+                        step, image + ((n * s->height + iy) * s->width + ix) * s->channels,
+                        s->stride_x * s->channels, zero, count);
+        }
+}
+
+// dw[o, ky, kx, c] = sum of g[o] times the x[c] - zero that the tap sees.
+static inline void qconv2d_weight_grad(void *dw, const int8_t *x, const void *g, int bits, int zero,
+                                       const int *sizes) {
+    const divided_window d = read_divided(sizes);
+    const window_sizes *s = &d.s;
+    const int taps = s->kernel_height * s->kernel_width;
+    for (int o = 0; o < s->out_channels;) {
+        const int group = o / d.depth, rows = at_most((group + 1) * d.depth - o, GRADIENT_ROWS);
+        for (int k = 0; k < taps; k++)
+            for (int c = 0; c < d.channels; c += GRADIENT_COLUMNS) {
+                const int columns = at_most(d.channels - c, GRADIENT_COLUMNS);
+                gradient_tile tile = {0};
+                qconv2d_weight_tile(&tile, rows, columns, g, bits, o, x + group * d.channels + c,
+                                    zero, k / s->kernel_width * s->dilation_y,
+                                    k % s->kernel_width * s->dilation_x, s);
+                for (int m = 0; m < rows; m++)
+                    store_tile_row(dw, &tile, bits, m, ((o + m) * taps + k) * d.channels + c,
+                                   columns);
+            }
+        o += rows;
+    }
+}
+
+static void qconv2d_weight_grad_i8(int32_t *dw, const int8_t *x, const int8_t *g, int zero,
+                                   const int *sizes) {
+    qconv2d_weight_grad(dw, x, g, 8, zero, sizes);
+}
+
+static void qconv2d_weight_grad_i16(float *dw, const int8_t *x, const int16_t *g, int zero,
+                                    const int *sizes) {
+    qconv2d_weight_grad(dw, x, g, 16, zero, sizes);
+}
+
+static void qconv2d_weight_grad_f32(float *dw, const int8_t *x, const float *g, int zero,
+                                    const int *sizes) {
+    qconv2d_weight_grad(dw, x, g, 32, zero, sizes);
+}
