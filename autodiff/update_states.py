@@ -1,4 +1,4 @@
-"""Counters that all updates of a step share: steps taken, and micro-steps of a group of accumulated gradients."""
+"""Counters that all updates of a step share: steps taken, random numbers drawn, micro-steps of an accumulation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gradlet.ir.graph import Graph, Node, Role, Value
 from gradlet.ir.op_def import Emit
 from gradlet.ir.tensor_type import TensorType, i32
 
-_MICRO, _STEP = "micro_step", "update_step"
+_MICRO, _STEP, _RANDOM = "micro_step", "update_step", "random_step"
 
 
 def accumulated(emit: Emit, parameter: Value, gradient: Value, every: int) -> tuple[Emit, Value, list[Value]]:
@@ -30,6 +30,14 @@ def accumulated(emit: Emit, parameter: Value, gradient: Value, every: int) -> tu
 def finished_updates(emit: Emit, micro: list[Value], every: int) -> Value:
     """The number of updates that a parameter has had, this one included."""
     return _counter(emit, _STEP, *micro, **({"every": every} if micro else {}))[1].outputs[0]
+
+
+def random_counter(emit: Emit) -> tuple[Emit, Value]:
+    """The number of steps taken, which random numbers are drawn by; and where to emit what reads it."""
+    counter, tick = _counter(replace(emit, index=None), _RANDOM)
+    # It goes on at the end of the step, behind other counters: what reads them all comes before the first.
+    index = emit.graph.nodes.index(tick)
+    return replace(emit, index=index if emit.index is None else min(index, emit.index)), counter
 
 
 def zeros(graph: Graph, name: str, type_: TensorType, role: Role) -> Value:

@@ -18,14 +18,14 @@ def mix(x: np.ndarray) -> np.ndarray:
     return mixed
 
 
-def random_bits(seed: int, counter: int, count: int) -> np.ndarray:
-    """`count` words u32: bits[i] = mix(key + STEP * i) with key = mix(mix(seed) + counter), all modulo 2³².
+def random_bits(seed: int, counter: int, count: int, first: int = 0) -> np.ndarray:
+    """`count` words u32 from `first` on: bits[i] = mix(key + STEP * i) with key = mix(mix(seed) + counter), modulo 2³².
 
     A counter-based generator in the manner of SplitMix (Steele, Lea, Flood, 2014): no state but the counter.
     """
     seeded = mix(np.array([seed & 0xFFFFFFFF], np.uint32))
     key = mix(seeded + np.array([counter & 0xFFFFFFFF], np.uint32))
-    return mix(key + np.arange(count, dtype=np.uint32) * np.uint32(STEP))
+    return mix(key + np.arange(first, first + count, dtype=np.uint32) * np.uint32(STEP))
 
 
 def threshold(rate: float) -> int:

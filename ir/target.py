@@ -40,3 +40,7 @@ class Target:
     alignment: int = 4
     stack_bytes: int = 4096
     backend: str = "tinyengine"
+
+    @property
+    def is_microcontroller(self) -> bool:
+        return self.cpu.startswith("cortex-m")

@@ -12,13 +12,16 @@ from gradlet.ir.passes import Pass
 from gradlet.ir.plugin import Toolbox
 
 _FORWARD = "fold_constants,fold_batch_norm,fuse,dead_code"
-_STEP = "sparse_update,differentiate,fold_constants,dead_code,push_slices,save_masks,fuse,dead_code"
+_STEP = (
+    "sparse_update,split_weights,differentiate,fuse_gradients,fold_constants,dead_code,push_slices,save_masks,fuse,"
+    "quantize_gradients,order_floats,dead_code"
+)
 _PLACE = "choose_kernels,early_update,place_buffers"
 
 # Name -> text. A name stands for its passes wherever a pass may stand.
 NAMED: Mapping[str, str] = {
     "forward": _FORWARD,
-    "inference": f"{_FORWARD},{_PLACE}",
+    "inference": f"{_FORWARD},order_floats,{_PLACE}",
     "train": f"{_FORWARD},{_STEP},split_updates,{_PLACE}",
     # Gradients are kept to the end of the step: what early_update is compared with.
     "train_late_update": f"{_FORWARD},{_STEP},place_buffers",

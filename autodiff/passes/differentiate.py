@@ -45,6 +45,7 @@ class Differentiate:
         for state in learning:
             if state.trainable:
                 rule.emit(emit, state.value, gradients[state.value], lr)
+        context.notes += _without_meaning(rule, self.update, [s.value for s in learning if s.trainable])
         graph.outputs = [loss, *(v for v in graph.outputs if v is not loss)]
         graph.renumber()
         return True
@@ -82,6 +83,14 @@ def _part(graph: Graph, gradient: Value, state: State, context: Context) -> Valu
         return gradient
     place = gradient.producer.loc if gradient.producer else ""
     return Emit(context.ops, graph, Phase.BACKWARD, place)("slice", gradient, **state.region.attrs)
+
+
+def _without_meaning(rule: UpdateRule, given: Call, learning: list[Value]) -> list[str]:
+    """A note about options of the rule that are for quantised parameters, where none learns."""
+    about = [name for name, _ in given.options if name in getattr(rule, "quantized_options", ())]
+    if not about or any(v.type.quant for v in learning):
+        return []
+    return [f"{given.name}: {', '.join(about)} changes nothing: no quantised parameter learns"]
 
 
 PASS = Differentiate

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from gradlet.autodiff.quantized_updates import is_quantized
 from gradlet.autodiff.update_attrs import check_options, update_attrs
 from gradlet.autodiff.update_states import accumulated, finished_updates, moment
+from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Value
 from gradlet.ir.op_def import Emit
 
@@ -37,6 +39,10 @@ class Adam:
         check_options(self.every, self.weight_decay, beta1=self.beta1, beta2=self.beta2)
 
     def emit(self, emit: Emit, parameter: Value, gradient: Value, lr: Value) -> Sequence[Value]:
+        if is_quantized(parameter):
+            what = f"{parameter.name} is quantised, and adam is for floats"
+            hint = "use sgd or momentum, or a scheme in which float parameters learn only (head_only)"
+            raise CompileError("GL204", what, hint=hint)
         mean, square = (moment(emit, parameter, gradient, name) for name in ("mean", "square"))
         emit, gradient, micro = accumulated(emit, parameter, gradient, self.every)
         step = finished_updates(emit, micro, self.every)

@@ -14,12 +14,12 @@ from gradlet.ir.tensor_type import DType, TensorType, f32, i32
 from gradlet.ir.updates import index_of, is_due, region
 
 # Steps of an int8 weight are counted in 256ths.
-_FRACTION = 256
-_LARGEST_STEP = 2.0**30
+FRACTION = 256
+LARGEST_STEP = 2.0**30
 ROUNDINGS = ("stochastic", "nearest")
 
 
-def _draws(p: TensorType | np.ndarray, attrs: Attrs) -> bool:
+def draws(p: TensorType | np.ndarray, attrs: Attrs) -> bool:
     """Whether the update needs random numbers."""
     is_i8 = p.dtype in (DType.I8, np.dtype(np.int8))
     return is_i8 and attrs.get("rounding", ROUNDINGS[0]) == ROUNDINGS[0]
@@ -32,14 +32,14 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     if attrs.get("rounding", ROUNDINGS[0]) not in ROUNDINGS:
         raise ValueError(f"rounding {attrs['rounding']!r} is none of {', '.join(ROUNDINGS)}")
     found = check_update(p, given, attrs, optional=2)
-    check_rest(found.rest, attrs, counters=int(_draws(p, attrs)))
+    check_rest(found.rest, attrs, counters=int(draws(p, attrs)))
     return [p]
 
 
 def _evaluate(args: Arrays, attrs: Attrs) -> Results:
     p, *given = args
     found = operands(given, lambda a: a.dtype.kind == "f")
-    counter, micro = (found.rest[:1], found.rest[1:]) if _draws(p, attrs) else ([], found.rest)
+    counter, micro = (found.rest[:1], found.rest[1:]) if draws(p, attrs) else ([], found.rest)
     if not is_due(micro, attrs):
         return [p]
     part, updated = index_of(region(attrs), p), p.copy()
@@ -57,19 +57,19 @@ def _moved_i32(p: np.ndarray, d: np.ndarray) -> np.ndarray:
 
 
 def _moved_i8(p: np.ndarray, d: np.ndarray, attrs: Attrs, counter: Sequence[np.ndarray]) -> np.ndarray:
-    n = np.rint(within(d * d.dtype.type(_FRACTION), _LARGEST_STEP)).astype(np.int64)
+    n = np.rint(within(d * d.dtype.type(FRACTION), LARGEST_STEP)).astype(np.int64)
     if attrs.get("bound"):
-        most = round(_FRACTION * attrs["bound"])
+        most = round(FRACTION * attrs["bound"])
         n = np.clip(n, -most, most)
-    r = _random_bytes(attrs.get("seed", 0), int(counter[0]), p.shape) if counter else _FRACTION // 2
-    moved: np.ndarray = np.clip((_FRACTION * p.astype(np.int64) - n + r) >> 8, -127, 127)
+    r = _random_bytes(attrs, int(counter[0]), p.shape) if counter else FRACTION // 2
+    moved: np.ndarray = np.clip((FRACTION * p.astype(np.int64) - n + r) >> 8, -127, 127)
     return moved
 
 
-def _random_bytes(seed: int, counter: int, shape: tuple[int, ...]) -> np.ndarray:
+def _random_bytes(attrs: Attrs, counter: int, shape: tuple[int, ...]) -> np.ndarray:
     """Four a word, the lowest first."""
     size = int(np.prod(shape))
-    words = random_bits(seed, counter, -(-size // 4))
+    words = random_bits(attrs.get("seed", 0), counter, -(-size // 4), attrs.get("first_word", 0))
     drawn = (words[:, None] >> (np.arange(4, dtype=np.uint32) * np.uint32(8))) & np.uint32(255)
     numbers: np.ndarray = drawn.reshape(-1)[:size].reshape(shape).astype(np.int64)
     return numbers
@@ -111,6 +111,13 @@ QUANTIZED_SGD = OpDef(
             [_i8(3, 3, 7), f32(3, 3, 4), f32(), f32(4), i32()],
             HWC | {"axis": 2, "begin": 3, "end": 7},
             _sample(2.0, 1),
+            (),
+        ),
+        # The second of two updates of one weight, which draws on where the first ends.
+        Example(
+            [_i8(7, 2, 2, 3), i32(3, 2, 2, 3), f32(2), f32(), f32(3), i32()],
+            OHWI | {"axis": 0, "begin": 4, "end": 7, "first_word": 12},
+            _sample(0.001, 8),
             (),
         ),
         Example([_i8(5, 6), f32(5, 6), f32(), f32(5)], NEAREST | {"bound": 0.5}, _sample(0.5), ()),
