@@ -63,6 +63,16 @@ class Convolution:
         real = total * column.double()
         return clamped((real if smooth else StraightThrough.apply(real, exact)) + self.y_zero)
 
+    def constant(self) -> np.ndarray:
+        """bool[O]: the output channels that are the same whatever the input is."""
+        weight, bias = (t.numpy() for t in self.initial)
+        ends = [weight.reshape(len(weight), -1) * (x - self.x_zero) for x in (LOWEST, HIGHEST)]
+        sums = np.stack([np.minimum(*ends).sum(axis=1), np.maximum(*ends).sum(axis=1)]) + bias
+        products = np.clip(sums, -(2**31), 2**31 - 1).astype(np.float32) * self.scale.numpy()
+        low, high = np.clip(np.rint(products) + self.y_zero, LOWEST, HIGHEST)
+        same: np.ndarray = low == high
+        return same
+
 
 @dataclass(frozen=True)
 class Addition:
@@ -120,7 +130,7 @@ class Network:
         mean = x.mean(dim=(2, 3))
         pooled = mean if smooth else StraightThrough.apply(mean, mean.round())
         features = (pooled - self.zero) * self.scale
-        return features @ parameters["head.weight"].T + parameters["head.bias"]
+        return features @ parameters["classifier.weight"].T + parameters["classifier.bias"]
 
     def loss(self, image: Tensor, label: Tensor, parameters: Parameters, *, smooth: bool = False) -> Tensor:
         return functional.cross_entropy(self.logits(image, parameters, smooth=smooth), label)
@@ -158,7 +168,7 @@ def gradients(
         network: Which one.
         image: Integers NHWC.
         label: Classes.
-        parameters: `head.weight`, `head.bias`, and those that are not as in the checkpoint.
+        parameters: `classifier.weight`, `classifier.bias`, and those that are not as in the checkpoint.
         smooth: Leave all rounding away.
     """
     given = {name: torch.from_numpy(array.astype(np.float64)) for name, array in parameters.items()}

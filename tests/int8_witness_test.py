@@ -36,7 +36,7 @@ def network(seed: int = 0) -> Network:
 
 
 def head(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    return {"head.weight": rng.normal(size=(CLASSES, 4)), "head.bias": rng.normal(size=CLASSES)}
+    return {"classifier.weight": rng.normal(size=(CLASSES, 4)), "classifier.bias": rng.normal(size=CLASSES)}
 
 
 def sample(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
