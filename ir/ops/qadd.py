@@ -21,7 +21,7 @@ from gradlet.ir.requantize import (
 from gradlet.ir.tensor_type import DType, TensorType
 
 # Bits that TFLite puts behind the point before it scales the operands.
-_LEFT_SHIFT = 20
+LEFT_SHIFT = 20
 
 
 def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
@@ -36,22 +36,29 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     return with_mask(types[0].shape, attrs)
 
 
-def _factors(attrs: Attrs) -> tuple[float, float]:
+def factors(attrs: Attrs) -> tuple[float, float]:
     """What the operands are multiplied with, in float64."""
     return attrs["x1_scale"] / attrs["y_scale"], attrs["x2_scale"] / attrs["y_scale"]
 
 
-def _fixed(x1: np.ndarray, x2: np.ndarray, attrs: Attrs) -> np.ndarray:
-    """TFLite's: both operands in units of twice the larger scale, with 20 bits behind the point."""
-    kind = rounding(attrs)
+def fixed_factors(attrs: Attrs) -> tuple[float, float, float]:
+    """TFLite's, of x1, x2 and their sum: operands in units of twice the larger scale, 20 bits behind the point.
+
+    The operands are shifted to the left by these bits before they are multiplied.
+    """
     twice = 2 * max(attrs["x1_scale"], attrs["x2_scale"])
+    return attrs["x1_scale"] / twice, attrs["x2_scale"] / twice, twice / ((1 << LEFT_SHIFT) * attrs["y_scale"])
+
+
+def _fixed(x1: np.ndarray, x2: np.ndarray, attrs: Attrs) -> np.ndarray:
+    kind = rounding(attrs)
 
     def scaled(x: np.ndarray, real: float) -> np.ndarray:
         mantissa, shift = quantize_multiplier(real)
         return multiply_fixed(x, np.array(mantissa), np.array(shift), kind)
 
-    terms = [scaled(x << _LEFT_SHIFT, attrs[s] / twice) for x, s in ((x1, "x1_scale"), (x2, "x2_scale"))]
-    return scaled(terms[0] + terms[1], twice / ((1 << _LEFT_SHIFT) * attrs["y_scale"]))
+    first, second, both = fixed_factors(attrs)
+    return scaled(scaled(x1 << LEFT_SHIFT, first) + scaled(x2 << LEFT_SHIFT, second), both)
 
 
 def _evaluate(args: Arrays, attrs: Attrs) -> Results:
@@ -61,10 +68,10 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
         for a, z in zip(args, ("x1_zero", "x2_zero"), strict=True)
     )
     if smooth:
-        first, second = _factors(attrs)
+        first, second = factors(attrs)
         r = x1 * first + x2 * second
     elif rounding(attrs) == "float":
-        f1, f2 = (np.float32(f) for f in _factors(attrs))
+        f1, f2 = (np.float32(f) for f in factors(attrs))
         r = np.rint(x1.astype(np.float32) * f1 + x2.astype(np.float32) * f2)
     else:
         r = _fixed(x1, x2, attrs)
@@ -76,7 +83,7 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
     assert grads[0] is not None
     g = emit("rescale_gradient", grads[0], asked_mask(emit, node), mask=True)
-    return [emit("rescale_gradient", g, factor=factor) for factor in _factors(node.attrs)]
+    return [emit("rescale_gradient", g, factor=factor) for factor in factors(node.attrs)]
 
 
 def _i8(*shape: int) -> TensorType:

@@ -59,8 +59,10 @@ void *memmove(void *to, const void *from, size_t bytes) {
 /* Not named memset, of which the compiler makes a call of what calls this. */
 static void fill(void *to, int value, size_t bytes) {
     unsigned char *t = to;
-    for (; bytes && (uintptr_t)t & 3; bytes--)
+    for (; bytes && (uintptr_t)t & 3; bytes--) {
         *t++ = (unsigned char)value;
+        KEEP_LOOP;
+    }
     uint32_t word = (unsigned char)value * 0x01010101u;
     for (; bytes >= 16; bytes -= 16, t += 16) {
         uint32_t *words = (uint32_t *)(void *)t;

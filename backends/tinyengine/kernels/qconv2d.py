@@ -1,0 +1,71 @@
+"""qconv2d, and qdense as the pointwise convolution of an image of one row."""
+
+from collections.abc import Sequence
+
+from gradlet.backends.tinyengine.kernel import SCRATCH, Arg, Call, Kernel, beside, call
+from gradlet.backends.tinyengine.window_sizes import window_sizes
+from gradlet.ir.graph import Node, Value
+from gradlet.ir.requantize import ROUNDINGS, rounding
+from gradlet.ir.target import Target
+from gradlet.ir.tensor_type import DType
+
+_C = beside(__file__)
+# As the weights of C: those of the second part are NULL where there is one.
+_MOST_PARTS = 2
+
+
+def forward_operands(node: Node) -> tuple[Arg, ...]:
+    """y, mask, x, w of both parts, bias, scale, multiplier: of every quantised linear op."""
+    count = node.attrs.get("parts", 1)
+    x, weights, (bias, scale, *multiplier) = node.inputs[0], node.inputs[1 : count + 1], node.inputs[count + 1 :]
+    y, *mask = node.outputs
+    return y, _or_none(mask), x, weights[0], _or_none(weights[1:]), bias, scale, _or_none(multiplier)
+
+
+def forward_attributes(node: Node) -> tuple[int, ...]:
+    """x_zero, rounding and y_zero."""
+    return node.attrs["x_zero"], ROUNDINGS.index(rounding(node.attrs)), node.attrs["y_zero"]
+
+
+def has_few_parts(node: Node, target: Target) -> bool:
+    return int(node.attrs.get("parts", 1)) <= _MOST_PARTS
+
+
+def _or_none(values: Sequence[Value]) -> Value | None:
+    return values[0] if values else None
+
+
+def _is_pointwise(node: Node) -> bool:
+    attrs, kernel = node.attrs, node.inputs[1].type.shape[1:3]
+    return kernel == tuple(attrs["strides"]) == (1, 1) and not any(attrs["padding"]) and attrs.get("groups", 1) == 1
+
+
+def _row_of(pixels: int, channels: int, out: int) -> tuple[int, ...]:
+    """The sizes of a pointwise convolution, whatever the shape of the image."""
+    return 1, 1, pixels, channels, 1, pixels, out, 1, 1, 1, 1, 0, 0, 1, 1
+
+
+def _sizes(node: Node) -> tuple[int, ...]:
+    """`qconv_sizes` of qconv2d.c, and what `requantization` needs."""
+    x, w, y = node.inputs[0].type, node.inputs[1].type, node.outputs[0].type
+    if node.op == "qdense" or _is_pointwise(node):
+        channels, out = x.shape[-1], y.shape[-1]
+        window, groups = _row_of(x.size // channels, channels, out), 1
+    else:
+        window, groups = window_sizes(node.attrs, x, y, w.shape[1:3]), node.attrs.get("groups", 1)
+    return *window, groups, w.shape[-1], *forward_attributes(node)
+
+
+def _qconv2d(node: Node) -> Call:
+    return call("qconv2d_i8", *forward_operands(node), _sizes(node), SCRATCH)
+
+
+def _scratch(node: Node) -> int:
+    """Four widened columns of each part, and the bytes of one window."""
+    parts = [w.type for w in node.inputs[1 : node.attrs.get("parts", 1) + 1]]
+    terms = [w.size // w.shape[0] for w in parts]
+    return sum(-(-count // 4) * 32 for count in terms) + max(terms)
+
+
+_KERNEL = Kernel(_C, _qconv2d, dtypes=(DType.I8,), applies=has_few_parts, scratch=_scratch)
+KERNELS = {"qconv2d": _KERNEL, "qdense": _KERNEL}
