@@ -8,7 +8,7 @@ second structure has to agree with it.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +116,23 @@ class Region:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What a state holds of a larger tensor: indices [begin, end) of `size` along `axis`."""
+
+    axis: int
+    begin: int
+    end: int
+    size: int
+
+    def whole(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Shape of the larger tensor, from that of the part."""
+        return (*shape[: self.axis], self.size, *shape[self.axis + 1 :])
+
+    def of(self, whole: np.ndarray) -> np.ndarray:
+        return whole.take(range(self.begin, self.end), self.axis)
+
+
+@dataclass(frozen=True)
 class Rescale:
     """What a pass has folded into a state: `ir = user * scale + shift`, one of each for every index along `axis`."""
 
@@ -150,6 +167,7 @@ class Source:
         rescale: What was folded into it then.
         orders: (axis, order) of the IR's shape: then `ir.take(order, axis)`, for channels that a pass put in another
             order.
+        part: What the state then holds of it, where others hold the rest.
     """
 
     name: str
@@ -158,16 +176,21 @@ class Source:
     permutation: tuple[int, ...]
     orders: tuple[tuple[int, tuple[int, ...]], ...] = ()
     rescale: Rescale | None = None
+    part: Part | None = None
 
     def to_ir(self, user: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        ir = user.reshape(self.view).transpose(self.permutation).reshape(shape)
+        """The content of the state, which has this shape."""
+        whole = self.part.whole(shape) if self.part else shape
+        ir = user.reshape(self.view).transpose(self.permutation).reshape(whole)
         if self.rescale:
             ir = self.rescale.forward(ir)
         for axis, order in self.orders:
             ir = ir.take(order, axis)
+        ir = self.part.of(ir) if self.part else ir
         return np.ascontiguousarray(ir).reshape(shape)  # numpy gives a scalar an axis
 
     def to_user(self, ir: np.ndarray) -> np.ndarray:
+        """The user's tensor, from the content of the state; of one in parts: from all parts put together."""
         for axis, order in reversed(self.orders):
             ir = ir.take(np.argsort(order), axis)
         if self.rescale:

@@ -112,18 +112,17 @@ class Linear:
         g = emit("rescale_gradient", grads[0], mask, scale, mask=True, scale=True)
         shared = {k: node.attrs[k] for k in self.shared if k in node.attrs}
         dx = emit(f"{self.name}_input_grad", g, *weights, **shared, **self._shape_of(x), **_parts_attr(count))
-        dw = emit(
-            f"{self.name}_weight_grad", x, g, x_zero=node.attrs["x_zero"], **shared, **self._kernel_of(weights[0])
-        )
-        return [dx, *self._divided(emit, dw, weights), emit("gradient_sum", g), None, *(None for _ in multiplier)]
+        summed = shared | {"x_zero": node.attrs["x_zero"]} | self._kernel_of(weights[0])
+        dw = self._weight_gradients(emit, weights, lambda: emit(f"{self.name}_weight_grad", x, g, **summed))
+        return [dx, *dw, emit("gradient_sum", g), None, *(None for _ in multiplier)]
 
-    def _divided(self, emit: Emit, dw: Value, weights: Sequence[Value]) -> list[Value]:
-        """The gradient of each part of the weight."""
+    def _weight_gradients(self, emit: Emit, weights: Sequence[Value], whole: Callable[[], Value]) -> list[Value]:
+        """The gradient of each part: a slice of one of its own, which push_slices makes a gradient of a slice."""
         if len(weights) == 1:
-            return [dw]
+            return [whole()]
         ends = np.cumsum([w.type.shape[self.in_axis] for w in weights]).tolist()
         return [
-            emit("slice", dw, axis=self.in_axis, begin=end - w.type.shape[self.in_axis], end=end)
+            emit("slice", whole(), axis=self.in_axis, begin=end - w.type.shape[self.in_axis], end=end)
             for w, end in zip(weights, ends, strict=True)
         ]
 

@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from gradlet.ir.errors import CompileError
-from gradlet.ir.graph import Graph, KernelChoice, Node, Phase, Region, Rescale, Role, Source, State, Value
+from gradlet.ir.graph import Graph, KernelChoice, Node, Part, Phase, Region, Rescale, Role, Source, State, Value
 from gradlet.ir.memory_plan import MemoryPlan, Slot, check
 from gradlet.ir.op_def import OpSet
 from gradlet.ir.program import Program
@@ -143,11 +143,16 @@ def _source_message(source: Source) -> pb.Source:
         permutation=source.permutation,
         orders=orders,
         rescale=_rescale_message(source.rescale) if source.rescale else None,
+        part=_part_message(source.part) if source.part else None,
     )
 
 
 def _rescale_message(rescale: Rescale) -> pb.Source.Rescale:
     return pb.Source.Rescale(axis=rescale.axis, scale=rescale.scale, shift=rescale.shift)
+
+
+def _part_message(part: Part) -> pb.Source.Part:
+    return pb.Source.Part(axis=part.axis, begin=part.begin, end=part.end, size=part.size)
 
 
 def _little_endian(array: np.ndarray) -> np.ndarray:
@@ -246,7 +251,16 @@ def _read_source(message: pb.Source) -> Source:
     orders = tuple((order.axis, tuple(order.indices)) for order in message.orders)
     scaled = message.rescale
     rescale = Rescale(scaled.axis, tuple(scaled.scale), tuple(scaled.shift)) if message.HasField("rescale") else None
-    return Source(message.name, tuple(message.shape), tuple(message.view), tuple(message.permutation), orders, rescale)
+    cut = message.part
+    return Source(
+        message.name,
+        tuple(message.shape),
+        tuple(message.view),
+        tuple(message.permutation),
+        orders,
+        rescale,
+        Part(cut.axis, cut.begin, cut.end, cut.size) if message.HasField("part") else None,
+    )
 
 
 def _read_data(message: pb.State, value: Value, weights: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,14 @@ class QuantParams:
     zero_point: tuple[int, ...]
     axis: int | None = None
 
+    def taken(self, indices: Sequence[int], axis: int) -> QuantParams:
+        """Those of a tensor that consists of these slices along an axis."""
+        if axis != self.axis:
+            return self
+        scale = self.scale if len(self.scale) == 1 else tuple(self.scale[k] for k in indices)
+        zero_point = self.zero_point if len(self.zero_point) == 1 else tuple(self.zero_point[k] for k in indices)
+        return QuantParams(scale, zero_point, axis)
+
 
 @dataclass(frozen=True)
 class TensorType:
@@ -76,6 +85,11 @@ class TensorType:
 
     def with_shape(self, *shape: int) -> TensorType:
         return TensorType(self.dtype, shape, self.quant)
+
+    def taken(self, indices: Sequence[int], axis: int) -> TensorType:
+        """The type of `array.take(indices, axis)`."""
+        shape = (*self.shape[:axis], len(indices), *self.shape[axis + 1 :])
+        return TensorType(self.dtype, shape, self.quant and self.quant.taken(indices, axis))
 
     def __str__(self) -> str:
         short = {DType.B1: "b1", DType.BF16: "bf16"}.get(self.dtype, f"{self.dtype.value[0]}{self.dtype.bits}")

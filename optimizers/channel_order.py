@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradlet.ir.graph import Graph, Node, State, Value
-from gradlet.optimizers.linear_ops import LINEAR
+from gradlet.optimizers.linear_ops import WEIGHTED, is_depthwise, per_channel, weight_parts
 
 _UNARY = {"neg", "exp", "log", "sqrt", "scale", "cast", "relu", "clip", "sigmoid", "silu", "hard_swish", "tanh"}
 _PER_CHANNEL = {"max_pool2d", "avg_pool2d", "resize", "batch_norm", "batch_norm_train", "bias_add"}
 # One channel of the result depends on the same channel of the operands alone.
-_ELEMENTWISE = {"add", "sub", "mul", "div"} | _UNARY | _PER_CHANNEL
+_QUANTIZED = {"quantize", "dequantize", "requantize", "qadd", "qavg_pool2d"}
+_ELEMENTWISE = {"add", "sub", "mul", "div"} | _UNARY | _PER_CHANNEL | _QUANTIZED
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Channels:
         axis_order = tuple(int(k) for k in order)
         for state, axis in self.parameters:
             state.init = np.ascontiguousarray(state.init.take(axis_order, axis))
+            state.value.type = state.value.type.taken(axis_order, axis)
             if state.source:
                 state.source = replace(state.source, orders=(*state.source.orders, (axis, axis_order)))
 
@@ -77,7 +79,7 @@ def _touching(value: Value, states: dict[Value, State]) -> Iterator[tuple[Value,
 
 def _through(node: Node, value: Value, states: dict[Value, State]) -> Iterator[tuple[Value, int]]:
     """What shares the channels of one operand or result of a node."""
-    if node.op in LINEAR:
+    if node.op in WEIGHTED:
         yield from _through_linear(node, value)
     elif node.op in _ELEMENTWISE or _keeps_last_axis(node):
         yield from _through_elementwise(node, value, states)
@@ -86,23 +88,21 @@ def _through(node: Node, value: Value, states: dict[Value, State]) -> Iterator[t
 
 
 def _through_linear(node: Node, value: Value) -> Iterator[tuple[Value, int]]:
-    axes, y = LINEAR[node.op], node.outputs[0]
-    x, w, *bias = node.inputs
-    depthwise = node.op == "depthwise_conv2d"
-    if value is w or value in bias or node.attrs.get("groups", 1) != 1 or x.type.shape[-1] != _input_channels(node):
+    axes, x, y = WEIGHTED[node.op], node.inputs[0], node.outputs[0]
+    weights, vectors = weight_parts(node), per_channel(node)
+    if value not in (x, y) or node.attrs.get("groups", 1) != 1 or len(weights) > 1:
+        raise _NotFreeError
+    (w,), depthwise = weights, is_depthwise(node)
+    # Fewer in the input of a depthwise convolution that multiplies its channels.
+    if x.type.shape[-1] != w.type.shape[axes.inp]:
         raise _NotFreeError
     if value is y or depthwise:
         yield w, axes.out
-        yield from ((b, 0) for b in bias)
+        yield from ((v, 0) for v in vectors)
     if value is x or depthwise:
         yield w, axes.inp
     if depthwise:
         yield from ((v, len(v.type.shape) - 1) for v in (x, y))
-
-
-def _input_channels(node: Node) -> int:
-    """As many as the weights have: fewer in the input of a depthwise convolution that multiplies its channels."""
-    return node.inputs[1].type.shape[LINEAR[node.op].inp]
 
 
 def _keeps_last_axis(node: Node) -> bool:

@@ -27,14 +27,34 @@ LINEAR: Mapping[str, WeightAxes] = {
     "depthwise_conv2d": WeightAxes(out=2, inp=2),
     "dense": WeightAxes(out=0, inp=1),
 }
+# Their weights may be several operands, one after the other along the input channels; constants follow the bias.
+QUANTIZED: Mapping[str, WeightAxes] = {f"q{op}": axes for op, axes in LINEAR.items()}
+# `ordered_dense` is a dense that adds in a fixed order.
+WEIGHTED: Mapping[str, WeightAxes] = {**LINEAR, "ordered_dense": LINEAR["dense"], **QUANTIZED}
 
 
 def weight_of(node: Node) -> Value:
     return node.inputs[1]
 
 
+def weight_parts(node: Node) -> list[Value]:
+    """The operands that the weight consists of, in their order along the input channels."""
+    return node.inputs[1 : 1 + node.attrs.get("parts", 1)]
+
+
 def bias_of(node: Node) -> Value | None:
-    return node.inputs[2] if len(node.inputs) > 2 else None
+    rest = per_channel(node)
+    return rest[0] if rest else None
+
+
+def per_channel(node: Node) -> list[Value]:
+    """The bias, and the constants of a quantised op: one entry, or row, for each output channel."""
+    return node.inputs[1 + node.attrs.get("parts", 1) :]
+
+
+def is_depthwise(node: Node) -> bool:
+    axes = WEIGHTED[node.op]
+    return axes.out == axes.inp
 
 
 def only_user(value: Value, outputs: list[Value]) -> Node | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from gradlet.ir.errors import CompileError
 from gradlet.ir.options import Call, build
+from gradlet.optimizers.published_schemes import Published, published, published_names
 
 CRITERIA = ("magnitude+", "magnitude-", "random")
 
@@ -79,8 +80,12 @@ class SchemeOptions:
     head: bool | None = None
 
 
-def find_scheme(call: Call) -> Scheme | None:
+def find_scheme(call: Call, program: str = "") -> Scheme | None:
     """The scheme of a name or of a file (.yaml, .textproto); None: whatever is trainable in the model learns.
+
+    Args:
+        call: Name and options.
+        program: Name of what is compiled: published schemes have short names for programs named after their models.
 
     Raises:
         CompileError: GL220 for an unknown name or a file that cannot be read, GL221 for a wrong field or value,
@@ -91,7 +96,7 @@ def find_scheme(call: Call) -> Scheme | None:
         raise CompileError("GL221", f"ratio is {options.ratio}", call.name, "give a number above 0, up to 1")
     if call.name == FULL and options == SchemeOptions():
         return None
-    scheme = _named(call.name)
+    scheme = _named(call.name, program)
     updates = [
         replace(u, weight=u.weight * options.ratio, criterion=options.criterion or u.criterion or scheme.criterion)
         for u in scheme.updates
@@ -101,17 +106,26 @@ def find_scheme(call: Call) -> Scheme | None:
     return checked(replace(scheme, updates=tuple(updates), seed=seed, head=head), call.name)
 
 
-def _named(name: str) -> Scheme:
+def _named(name: str, program: str) -> Scheme:
     if name in PRESETS:
         return PRESETS[name]
     last = _LAST.fullmatch(name)
     if last:
         return Scheme((Update(last=int(last["count"]), weight=0.0 if last["bias"] else 1.0, bias=True),))
+    found = published(name, program)
+    if found:
+        return _of_paper(found)
     if Path(name).suffix in (".yaml", ".yml", ".textproto"):
         return read_scheme(Path(name))
-    known = f"{', '.join(PRESETS)}, last_N, bias_last_N"
+    known = ", ".join([*PRESETS, "last_N", "bias_last_N", *published_names(program)])
     hint = f"known: {known}; or the path of a .yaml or .textproto file"
     raise CompileError("GL220", f"no scheme is called {name!r}", hint=hint)
+
+
+def _of_paper(found: Published) -> Scheme:
+    """Convolutions of which weights learn are among the last ones, whose biases do."""
+    parts = [Update(layers=(index,), weight=ratio, bias=True) for index, ratio in found.weights.items()]
+    return Scheme((Update(last=found.biases, bias=True), *parts))
 
 
 def read_scheme(path: Path) -> Scheme:

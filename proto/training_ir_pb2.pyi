@@ -151,7 +151,7 @@ class Region(_message.Message):
     def __init__(self, axis: _Optional[int] = ..., begin: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
 
 class Source(_message.Message):
-    __slots__ = ("name", "shape", "view", "permutation", "orders", "rescale")
+    __slots__ = ("name", "shape", "view", "permutation", "orders", "rescale", "part")
     class Order(_message.Message):
         __slots__ = ("axis", "indices")
         AXIS_FIELD_NUMBER: _ClassVar[int]
@@ -168,19 +168,32 @@ class Source(_message.Message):
         scale: _containers.RepeatedScalarFieldContainer[float]
         shift: _containers.RepeatedScalarFieldContainer[float]
         def __init__(self, axis: _Optional[int] = ..., scale: _Optional[_Iterable[float]] = ..., shift: _Optional[_Iterable[float]] = ...) -> None: ...
+    class Part(_message.Message):
+        __slots__ = ("axis", "begin", "end", "size")
+        AXIS_FIELD_NUMBER: _ClassVar[int]
+        BEGIN_FIELD_NUMBER: _ClassVar[int]
+        END_FIELD_NUMBER: _ClassVar[int]
+        SIZE_FIELD_NUMBER: _ClassVar[int]
+        axis: int
+        begin: int
+        end: int
+        size: int
+        def __init__(self, axis: _Optional[int] = ..., begin: _Optional[int] = ..., end: _Optional[int] = ..., size: _Optional[int] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     SHAPE_FIELD_NUMBER: _ClassVar[int]
     VIEW_FIELD_NUMBER: _ClassVar[int]
     PERMUTATION_FIELD_NUMBER: _ClassVar[int]
     ORDERS_FIELD_NUMBER: _ClassVar[int]
     RESCALE_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
     name: str
     shape: _containers.RepeatedScalarFieldContainer[int]
     view: _containers.RepeatedScalarFieldContainer[int]
     permutation: _containers.RepeatedScalarFieldContainer[int]
     orders: _containers.RepeatedCompositeFieldContainer[Source.Order]
     rescale: Source.Rescale
-    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., view: _Optional[_Iterable[int]] = ..., permutation: _Optional[_Iterable[int]] = ..., orders: _Optional[_Iterable[_Union[Source.Order, _Mapping]]] = ..., rescale: _Optional[_Union[Source.Rescale, _Mapping]] = ...) -> None: ...
+    part: Source.Part
+    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., view: _Optional[_Iterable[int]] = ..., permutation: _Optional[_Iterable[int]] = ..., orders: _Optional[_Iterable[_Union[Source.Order, _Mapping]]] = ..., rescale: _Optional[_Union[Source.Rescale, _Mapping]] = ..., part: _Optional[_Union[Source.Part, _Mapping]] = ...) -> None: ...
 
 class Node(_message.Message):
     __slots__ = ("op", "inputs", "outputs", "attrs", "phase", "loc", "kernel", "overwrites")

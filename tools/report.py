@@ -12,6 +12,7 @@ from gradlet.ir.graph import Graph, Node, Phase, Role, written_states
 from gradlet.ir.op_def import OpSet
 from gradlet.ir.program import Program
 from gradlet.ir.target import Target
+from gradlet.optimizers.analytic_memory import analytic_memory
 from gradlet.optimizers.memory_report import alive_at_peak
 
 SCHEMA = 1
@@ -39,6 +40,7 @@ def make_report(
         "scheme": scheme,
         "pipeline": list(program.pipeline),
         "memory": memory_report(program, artifact.get("memory", {})),
+        "analytic_memory": analytic_memory(graph).bytes() if program.trains else None,
         "macs": _macs(graph, ops),
         "instructions": {"forward": None, "train_step": None},
         "learns": _learns(graph),

@@ -32,6 +32,9 @@ def show_summary(report: Mapping[str, Any], console: Console) -> None:
     if memory["arena_lower_bound"]:
         gap = memory["arena"] / memory["arena_lower_bound"] - 1
         console.print(f"  arena                 {memory['arena_lower_bound']:,} B is the lower bound, gap {gap:.1%}")
+    if report["analytic_memory"]:
+        counted = report["analytic_memory"]["total"]
+        console.print(f"  analytic memory       {counted:,} B ({counted / 1024:.1f} KB): docs/sparse_updates.md")
     console.print(_layers(report))
     for note in report["notes"]:
         console.print(f"  note: {note}")

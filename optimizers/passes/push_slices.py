@@ -13,7 +13,7 @@ from gradlet.optimizers.passes.save_masks import bounds_of
 
 @dataclass(frozen=True)
 class PushSlices:
-    """slice(op(a, b)) -> op(slice(a), b), as far as `OpDef.slices` allows.
+    """slice(op(a, b)) -> op(slice(a), b), as far as `OpDef.slices` allows; a slice of a slice is one slice.
 
     A slice of a value of the forward pass is taken there, right after the value is made, if the backward does not
     need the rest; masks (save_masks) count as not needing it.
@@ -44,6 +44,8 @@ def _pushed(graph: Graph, context: Context, cut: Node) -> list[Node] | None:
     """Moves one slice a step; returns the slices that may go on, or None if it cannot move."""
     whole = cut.inputs[0]
     maker = whole.producer
+    if maker and _is_cut(maker) and _is_plain(maker, cut):
+        return [_joined(graph, context, maker, cut)]
     if maker is None or maker.phase is not Phase.BACKWARD or len(whole.users) > 1 or whole in graph.outputs:
         return None
     axis = cut.attrs["axis"] % len(whole.type.shape)
@@ -60,6 +62,25 @@ def _pushed(graph: Graph, context: Context, cut: Node) -> list[Node] | None:
     graph.remove(cut)
     graph.remove(maker)
     return made
+
+
+def _is_plain(first: Node, second: Node) -> bool:
+    """Whether two slices, one of the other, are one."""
+    axes = [n.attrs["axis"] % len(n.inputs[0].type.shape) for n in (first, second)]
+    return axes[0] == axes[1] and all(n.attrs.get("step", 1) == 1 for n in (first, second))
+
+
+def _joined(graph: Graph, context: Context, first: Node, second: Node) -> Node:
+    """One slice for two, of which the first goes if nothing else reads it."""
+    start = first.attrs["begin"]
+    place = {"axis": first.attrs["axis"], "begin": start + second.attrs["begin"], "end": start + second.attrs["end"]}
+    emit = Emit(context.ops, graph, second.phase, second.loc, graph.nodes.index(second))
+    joined = emit.node("slice", first.inputs[0], **place)
+    graph.replace_uses(second.outputs[0], joined.outputs[0])
+    graph.remove(second)
+    if not first.outputs[0].users and first.outputs[0] not in graph.outputs:
+        graph.remove(first)
+    return joined
 
 
 def _can_be_cut(context: Context, maker: Node, operands: Any, cut: Node) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -11,10 +11,10 @@ from typing import ClassVar
 import numpy as np
 
 from gradlet.ir.errors import CompileError
-from gradlet.ir.graph import Graph, Phase, Region, Value
+from gradlet.ir.graph import Graph, Phase, Region
 from gradlet.ir.options import Call
 from gradlet.ir.passes import Context
-from gradlet.optimizers.channel_order import channels_of
+from gradlet.optimizers.chosen_channels import Choice, gather
 from gradlet.optimizers.layers import Layer, find_layers
 from gradlet.optimizers.schemes import FULL, Scheme, Update, find_scheme
 
@@ -38,19 +38,21 @@ class SparseUpdate:
         if any(n.phase is not Phase.FORWARD for n in graph.nodes):
             hint = "put sparse_update before differentiate"
             raise CompileError("GL214", "sparse_update comes after the backward pass is made", hint=hint)
-        scheme = find_scheme(self.scheme)
+        scheme = find_scheme(self.scheme, graph.name)
         if scheme is None:
             return False
         before = _marks(graph)
         layers, head = find_layers(graph)
+        if any(len(layer.parts) > 1 for layer in layers):
+            raise CompileError("GL214", "sparse_update comes after split_weights", hint="put it before")
         settings = settings_of(scheme, layers)
         for state in graph.states:
             state.trainable, state.region = False, None
-        taken: set[Value] = set()
-        draw = np.random.default_rng(scheme.seed)
-        for layer in [*layers, *([head] if head else [])]:
-            setting = (_HEAD if scheme.head else _FROZEN) if layer is head else settings[layer]
-            _mark(graph, context, layer, setting, draw, taken)
+        if head:
+            _mark(head, _HEAD if scheme.head else _FROZEN)
+        for layer in layers:
+            _mark(layer, settings[layer])
+        gather(graph, context, _choices(layers, settings, np.random.default_rng(scheme.seed)))
         if not any(s.trainable for s in graph.states):
             hint = "name a layer, or let the head learn"
             raise CompileError("GL202", f"scheme {self.scheme} lets nothing learn", hint=hint)
@@ -90,20 +92,21 @@ def _selected(update: Update, layers: list[Layer]) -> list[Layer]:
     return found
 
 
-def _mark(
-    graph: Graph, context: Context, layer: Layer, setting: Update, draw: np.random.Generator, taken: set[Value]
-) -> None:
+def _mark(layer: Layer, setting: Update) -> None:
     for state in layer.biases:
         state.trainable = setting.bias
     for state in (layer.weight, *layer.scales):
         state.trainable = setting.weight > 0
-    axis = layer.axes.inp
-    channels = layer.weight.value.type.shape[axis]
-    count = max(1, int(channels * setting.weight))
-    if layer.weight.trainable and count < channels:
-        scores = _scores(layer, axis, setting.criterion, draw)
-        begin = _gather(graph, context, layer, scores, count, taken)
-        layer.weight.region = Region(axis, begin, begin + count)
+
+
+def _choices(layers: Sequence[Layer], settings: Mapping[Layer, Update], draw: np.random.Generator) -> Iterator[Choice]:
+    """The layers of which a part of the weight learns."""
+    for layer in layers:
+        axis, setting = layer.axes.inp, settings[layer]
+        channels = layer.weight.value.type.shape[axis]
+        count = max(1, int(channels * setting.weight))
+        if layer.weight.trainable and count < channels:
+            yield Choice.of(layer, _scores(layer, axis, setting.criterion, draw), count)
 
 
 def _scores(layer: Layer, axis: int, criterion: str, draw: np.random.Generator) -> np.ndarray:
@@ -114,28 +117,6 @@ def _scores(layer: Layer, axis: int, criterion: str, draw: np.random.Generator) 
         return scores
     power: np.ndarray = np.square(weight).sum(axis=tuple(a for a in range(weight.ndim) if a != axis))
     return -power if criterion == "magnitude-" else power
-
-
-def _gather(graph: Graph, context: Context, layer: Layer, scores: np.ndarray, count: int, taken: set[Value]) -> int:
-    """Makes the best channels neighbours, or takes the best neighbours; returns the first."""
-    best = np.sort(np.argsort(-scores, kind="stable")[:count])
-    if best[-1] - best[0] == count - 1:
-        return int(best[0])
-    x = layer.node.inputs[0]
-    found = channels_of(graph, x) if x not in taken else None
-    if found and not taken.intersection(found.values):
-        taken.update(found.values)
-        rest = np.setdiff1d(np.arange(len(scores)), best)
-        found.reorder([int(k) for k in (*best, *rest)])
-        return 0
-    sums = np.convolve(scores, np.ones(count), "valid")
-    begin = int(np.argmax(sums))
-    got = len(np.intersect1d(best, np.arange(begin, begin + count)))
-    context.notes.append(
-        f"{layer.name}: channels {begin} to {begin + count - 1} learn, {got} of the {count} that were asked for: "
-        "the order of its input channels cannot be changed"
-    )
-    return begin
 
 
 PASS = SparseUpdate
