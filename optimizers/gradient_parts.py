@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gradlet.ir.graph import Graph, KernelChoice, Node, Phase, Value
+import numpy as np
+
+from gradlet.ir.graph import Graph, KernelChoice, Node, Phase, Role, Value
 from gradlet.ir.op_def import Emit, OpSet
+from gradlet.ir.ops.quantized_sgd import draws
+from gradlet.ir.quantized_updates import operands as operands_of
+from gradlet.ir.tensor_type import f32
 from gradlet.ir.updates import region
 from gradlet.optimizers.clone import clone
 
 # Ops that may update a part of what they write, operand 1 being its gradient -> whether they have moments.
-_UPDATES = {"sgd": False, "momentum": True, "adam": True, "accumulate": False}
+_UPDATES = {"sgd": False, "momentum": True, "adam": True, "accumulate": False, "quantized_sgd": False}
 # Kernels work on tiles of as many rows.
 _TILE = 4
+# Of random numbers, one for each element: those of a tile of rows are whole words.
+_BYTES_A_WORD = 4
 
 
 @dataclass(frozen=True)
@@ -76,10 +83,16 @@ def _is_whole(update: Node, states: set[Value]) -> bool:
 def _cuts(maker: Node, update: Node, ops: OpSet, position: Mapping[Node, int]) -> Iterator[Cut]:
     part, shape = region(update.attrs), maker.outputs[0].type.shape
     for axis, operands in ops[maker.op].slices(maker).items():
-        if (part is None or part.axis == axis) and shape[axis] > _TILE and _can_be_cut(maker, ops, axis, operands):
+        allowed = (part is None or part.axis == axis) and (axis == 0 or not _draws(update))
+        if allowed and shape[axis] > _TILE and _can_be_cut(maker, ops, axis, operands):
             sliced = sum(maker.inputs[index].type.bytes for index, _ in operands)
             size = maker.outputs[0].type.bytes
             yield Cut(position[maker], position[update], axis, shape[axis], tuple(operands), size, sliced)
+
+
+def _draws(update: Node) -> bool:
+    """Whether the update takes random numbers, in the order of the elements: parts of axis 0 lie one after another."""
+    return update.op == "quantized_sgd" and draws(update.inputs[0].type, update.attrs)
 
 
 def _can_be_cut(maker: Node, ops: OpSet, axis: int, operands: Sequence[tuple[int, int]]) -> bool:
@@ -148,7 +161,11 @@ def _divided(graph: Graph, ops: OpSet, cut: Cut, maker: Node, update: Node, coun
         made.append(compute.node(maker.op, *operands, **maker.attrs))
         written[1] = made[-1].outputs[0]
         place = {"axis": cut.axis, "begin": start + begin, "end": start + end}
-        made.append(change.node(update.op, *written, **{**update.attrs, **place, **moments}))
+        if _draws(update):
+            skipped = begin * (update.inputs[1].type.size // cut.length)
+            place["first_word"] = update.attrs.get("first_word", 0) + skipped // _BYTES_A_WORD
+        used = _with_part_of_factor(graph, update, written, cut, slice(begin, end))
+        made.append(change.node(update.op, *used, **{**update.attrs, **place, **moments}))
         for output, operand in ops[update.op].writes.items():
             written[operand] = made[-1].outputs[output]
             written[operand].name = f"{update.outputs[output].name}{number}"
@@ -157,4 +174,19 @@ def _divided(graph: Graph, ops: OpSet, cut: Cut, maker: Node, update: Node, coun
         graph.replace_uses(update.outputs[output], value)
     graph.remove(update)
     graph.remove(maker)
+    graph.states[:] = [
+        s for s in graph.states if s.role is not Role.BUFFER or s.value.users or s.value in graph.outputs
+    ]
     return made
+
+
+def _with_part_of_factor(graph: Graph, update: Node, written: list[Value], cut: Cut, part: slice) -> list[Value]:
+    """The operands of an update, with as many factors as channels it changes."""
+    if update.op != "quantized_sgd" or update.attrs["channel_axis"] != cut.axis:
+        return written
+    index = update.inputs.index(operands_of(update.inputs[1:], lambda v: v.type.dtype.is_float).factor)
+    state = graph.state_of(written[index])
+    assert state is not None, f"the factors of `{update}` are no constant"
+    content = np.ascontiguousarray(state.init[part])
+    name = graph.free_name(f"{state.name}_{part.start}")
+    return [*written[:index], graph.add_state(name, content, f32(*content.shape), state.role), *written[index + 1 :]]
