@@ -105,7 +105,7 @@ def _home(node: Node, k: int, value: Value, ops: OpSet, dying: set[Value], home:
 
 def replaceable(node: Node, k: int, ops: OpSet) -> list[Value]:
     """The operands whose storage output `k` may take when they die: allowed at every place where they are read."""
-    allowed = ops[node.op].may_overwrite.get(k, ())
+    allowed = ops[node.op].lenders(node, k)
     refused = {v for i, v in enumerate(node.inputs) if i not in allowed}
     return [node.inputs[i] for i in allowed if node.inputs[i] not in refused]
 
@@ -164,7 +164,7 @@ def _check_claims(plan: MemoryPlan) -> None:
 
 def _check_operands(node: Node, k: int, holds: Mapping[Value, _Range], written: _Range, ops: OpSet) -> None:
     """Output `k` may lie over an operand only as its op promises: from the same byte on."""
-    value, indices = node.outputs[k], ops[node.op].may_overwrite.get(k, ())
+    value, indices = node.outputs[k], ops[node.op].lenders(node, k)
     for index, other in enumerate(node.inputs):
         if other not in holds or not _overlap(holds[other], written):
             continue

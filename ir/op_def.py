@@ -62,6 +62,7 @@ class OpDef:
             the last operand. Says nothing where an application has no such output.
         may_overwrite: Output index -> indices of the inputs whose storage it can take when they die here: the
             kernel reads each element of such an input no later than it writes that element of the output.
+        in_order: Whether `may_overwrite` holds for a node.
         slices: `(node) -> {output axis: ((input index, input axis), ...)}`: slicing the output along the axis is
             the same as slicing these inputs; the other inputs are read whole.
         inference: `(emit, node) -> replacements of the outputs` where the op means something else (or nothing)
@@ -78,11 +79,17 @@ class OpDef:
     macs: Callable[[Node], int] = lambda node: 0
     writes: Mapping[int, int] = field(default_factory=dict)
     may_overwrite: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    in_order: Callable[[Node], bool] = lambda node: True
     slices: Callable[[Node], Mapping[int, Sequence[tuple[int, int]]]] = lambda node: {}
     inference: Callable[[Emit, Node], Sequence[Value | None]] | None = None
     version: int = 1
     upgrades: Mapping[int, Callable[[Any], None]] = field(default_factory=dict)
     examples: Sequence[Example] = ()
+
+    def lenders(self, node: Node, output: int) -> Sequence[int]:
+        """The inputs whose storage an output of this node can take when they die."""
+        lenders = self.may_overwrite.get(output, ())
+        return lenders if lenders and self.in_order(node) else ()
 
     def overwritten(self, outputs: int, inputs: int) -> dict[int, int]:
         """`writes` for an application with so many outputs and inputs."""

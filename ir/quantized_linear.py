@@ -28,6 +28,8 @@ class Linear:
         out_axis: Axis of the weights with one slice for each output channel.
         in_axis: Axis along which weights in parts are put together.
         shared: Attributes that the gradients share with the op.
+        may_overwrite: Of the op.
+        in_order: Of the op.
         examples: Of the op, its input gradient and its weight gradient.
     """
 
@@ -38,6 +40,8 @@ class Linear:
     out_axis: int
     in_axis: int
     shared: Sequence[str] = ()
+    may_overwrite: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    in_order: Callable[[Node], bool] = lambda node: True
     examples: Sequence[Sequence[Example]] = field(default=((), (), ()))
 
     def ops(self) -> tuple[OpDef, OpDef, OpDef]:
@@ -48,6 +52,8 @@ class Linear:
                 evaluate=self._evaluate,
                 gradient=self._gradient,
                 macs=self._with_floats(self.forward.macs, self._float_operands),
+                may_overwrite=self.may_overwrite,
+                in_order=self.in_order,
                 inference=without_mask,
                 examples=self.examples[0],
             ),

@@ -76,6 +76,20 @@ class Window:
         if output.shape[:3] != expected:
             raise ValueError(f"gradient {output} does not begin with the axes {expected} of what it is a gradient of")
 
+    def runs_ahead(self, shape: Sequence[int]) -> bool:
+        """Whether the result for pixel k sees no pixel before the k-th, all counted in raster order.
+
+        Then results can take the place of pixels that the window has passed: so of strides of two with little padding.
+        """
+        first = [self._first_seen(axis, count) for axis, count in enumerate(self.output_size(shape))]
+        seen = first[0][:, None] * shape[2] + first[1]
+        return bool((seen.ravel() >= np.arange(seen.size)).all())
+
+    def _first_seen(self, axis: int, count: int) -> np.ndarray:
+        """For each position along an axis the first row or column it sees that is not padding."""
+        begin = np.arange(count) * self.strides[axis] - self.padding[axis]
+        return np.where(begin < 0, begin % self.dilation[axis], begin)
+
     def gather(self, x: np.ndarray, fill: float = 0.0) -> np.ndarray:
         """What the window sees: [N, H, W, C] -> [N, output height, output width, taps, C]."""
         top, left, bottom, right = self.padding

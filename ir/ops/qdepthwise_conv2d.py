@@ -1,5 +1,6 @@
 """qdepthwise_conv2d(x, w, bias, scale, multiplier?): int8, with int32 sums, requantised; its two gradients."""
 
+from gradlet.ir.graph import Node
 from gradlet.ir.op_def import Example
 from gradlet.ir.ops.depthwise_conv2d import (
     DEPTHWISE_CONV2D,
@@ -9,6 +10,7 @@ from gradlet.ir.ops.depthwise_conv2d import (
 from gradlet.ir.quantized_linear import Linear
 from gradlet.ir.quantized_samples import integers, quantized
 from gradlet.ir.tensor_type import DType, TensorType, b1, f32, i32
+from gradlet.ir.windows import Window
 
 
 def _i8(*shape: int) -> TensorType:
@@ -29,6 +31,7 @@ def _i16(*shape: int) -> TensorType:
 
 SAME = {"strides": (1, 1), "padding": (1, 1, 1, 1)}
 HALVED = {"strides": (2, 2), "padding": (3, 3, 3, 3)}
+PASSING = {"strides": (2, 2), "padding": (1, 1, 1, 1)}
 UNEVEN = {"strides": (2, 1), "padding": (0, 2, 1, 0), "dilation": (1, 2)}
 QUANT = {"x_zero": -3, "y_zero": 5, "y_scale": 0.05}
 RELU = {"x_zero": -128, "y_zero": -128, "y_scale": 6 / 255, "mask": True}
@@ -45,6 +48,8 @@ FORWARD = [
         integers(),
         (0, 1, 2, 3),
     ),
+    # In place.
+    Example([_q8(2, 6, 8, 5, zero=-128), _q8(3, 3, 5), _bias(5), f32(5)], PASSING | RELU, integers(), (0, 1, 2)),
     Example(
         [_i8(1, 4, 5, 5), _i8(3, 3, 5), i32(5), f32(5), i32(5, 2)],
         SAME | RELU | {"rounding": "double_rounding"},
@@ -94,6 +99,13 @@ WEIGHT_GRAD = [
     Example([_i8(1, 6, 5, 3), _i16(1, 3, 5, 3)], UNEVEN | {"kernel": (3, 2), "x_zero": 0}, integers(), ()),
 ]
 
+
+def _is_in_order(node: Node) -> bool:
+    """A result takes one of the bytes of its own channel: it must be one that no later window sees."""
+    x, y, w = node.inputs[0].type, node.outputs[0].type, node.inputs[1].type
+    return x.shape[3] == y.shape[3] and Window.of(node.attrs, w.shape[:2]).runs_ahead(x.shape)
+
+
 OPS = Linear(
     name="qdepthwise_conv2d",
     forward=DEPTHWISE_CONV2D,
@@ -102,5 +114,7 @@ OPS = Linear(
     out_axis=2,
     in_axis=2,
     shared=("strides", "padding", "dilation"),
+    may_overwrite={0: (0,)},
+    in_order=_is_in_order,
     examples=(FORWARD, INPUT_GRAD, WEIGHT_GRAD),
 ).ops()
