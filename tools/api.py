@@ -13,9 +13,9 @@ import numpy as np
 from gradlet.ir import files
 from gradlet.ir.backend import Artifact, Backend, Session
 from gradlet.ir.errors import CompileError
-from gradlet.ir.frontend import ImportRequest
+from gradlet.ir.frontend import Frontend, ImportRequest
 from gradlet.ir.graph import Graph
-from gradlet.ir.options import Call, parse_calls
+from gradlet.ir.options import Call, parse_calls, print_option
 from gradlet.ir.passes import Context
 from gradlet.ir.plugin import Toolbox, load
 from gradlet.ir.program import Program
@@ -44,7 +44,7 @@ class Options:
     Attributes:
         target: Name of the device.
         backend: Name; None takes the target's.
-        frontend: Name; None takes the first that accepts the source.
+        frontend: Name, which may have options (`mcunet{resolution=96}`); None takes the first that accepts the source.
         scheme: What learns: the name of a scheme or a file; `none` compiles the inference alone.
         loss: Name of the loss.
         prediction: Which output of the model the loss is about, counted from 0.
@@ -59,7 +59,7 @@ class Options:
         skip: Passes to leave out.
         seed: Of everything that is drawn.
         plugins: More plugins, `module:NAME`.
-        import_options: Options of the frontend.
+        import_options: Options of the frontend, beside those in `frontend`.
     """
 
     target: str = "stm32f746"
@@ -163,15 +163,23 @@ def import_source(source: str, options: Options, tools: Toolbox) -> Program:
     """Reads a model, or a program that an earlier stage wrote."""
     if source.endswith(PROGRAM_SUFFIXES):
         return files.load(Path(user_source(source)), tools.ops)
-    names = [options.frontend] if options.frontend else tools.names("frontends")
+    chosen = _one_call(options.frontend) if options.frontend else None
+    names = [chosen.name] if chosen else tools.names("frontends")
     for name in names:
-        frontend = tools.get("frontends", name)
-        if options.frontend or frontend.accepts(source):
-            request = ImportRequest(user_source(source), options.batch, options.import_options)
-            program: Program = frontend.load(request, tools)
-            return program
-    hint = f"give a .pt2 file, path.py:function, or a program ({', '.join(PROGRAM_SUFFIXES)})"
+        frontend: Frontend = tools.get("frontends", name)
+        if chosen or frontend.accepts(source):
+            told = _import_options(frontend, options, chosen.options if chosen else ())
+            return frontend.load(ImportRequest(user_source(source), options.batch, told), tools)
+    hint = f"give a .pt2 or .pkl file, path.py:function, or a program ({', '.join(PROGRAM_SUFFIXES)})"
     raise CompileError("GL402", f"no frontend reads {source}; there are: {', '.join(names)}", hint=hint)
+
+
+def _import_options(frontend: Frontend, options: Options, given: Sequence[tuple[str, Any]]) -> dict[str, str]:
+    """What is written for the frontend, and what it knows of the options of the whole compilation."""
+    general = {"classes": options.classes, "seed": options.seed}
+    known = {key: str(value) for key, value in general.items() if key in frontend.options and value is not None}
+    written = {key: value if isinstance(value, str) else print_option(value) for key, value in given}
+    return known | written | dict(options.import_options)
 
 
 def compile_program(
@@ -225,7 +233,7 @@ def _optimize(program: Program, options: Options, context: Context, progress: Ca
     optimize(
         program,
         context,
-        options.pipeline or usual_pipeline(options),
+        options.pipeline or usual_pipeline(options, program),
         options=pass_options(options),
         dump_dir=options.dump_dir,
         check=numeric_check(context.ops, options.seed) if options.check else None,
@@ -235,9 +243,10 @@ def _optimize(program: Program, options: Options, context: Context, progress: Ca
     )
 
 
-def usual_pipeline(options: Options) -> str:
-    """The passes that run unless the user names others."""
-    head = "replace_head," if options.classes is not None else ""
+def usual_pipeline(options: Options, program: Program) -> str:
+    """The passes that run unless the user names others; a head that the frontend has made is not replaced."""
+    made = program.metadata.get("classes") == str(options.classes)
+    head = "replace_head," if options.classes is not None and not made else ""
     return head + ("inference" if options.scheme == "none" else "train")
 
 

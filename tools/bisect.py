@@ -34,7 +34,7 @@ def main(args: argparse.Namespace) -> int:
     tools = load(options.plugins)
     program = import_source(args.model or str(compile_tool.EXAMPLE), options, tools)
     context = Context(tools, tools.get("targets", options.target))
-    calls = parse_pipeline(options.pipeline or usual_pipeline(options), pass_options(options))
+    calls = parse_pipeline(options.pipeline or usual_pipeline(options, program), pass_options(options))
     numbers = partial(measure, ops=tools.ops, seed=options.seed)
     culprit = find_culprit(program.graph, context, make_passes(tools, calls), numbers, args.tolerance)
     if culprit is None:

@@ -1,5 +1,7 @@
 """What users get wrong about programs, models, and what is to learn: one function a code."""
 
+import math
+import os
 import sys
 
 import numpy as np
@@ -14,6 +16,8 @@ from gradlet.ir.program import Program
 from gradlet.ir.tensor_type import f32
 from gradlet.proto import training_ir_pb2 as pb
 from gradlet.tests.errors.user import User
+from gradlet.tests.int8_models import inverted_residuals
+from gradlet.tests.small_checkpoint import checkpoint
 from gradlet.tests.small_models import TOOLS, mlp
 
 
@@ -158,6 +162,27 @@ def gl113(user: User) -> None:
     FRONTEND.load(ImportRequest(str(user.folder / "net.pt2"), None, {"shpe": "1,3,8,8"}), TOOLS)
 
 
+def gl114(user: User) -> None:
+    """The download of a checkpoint was interrupted."""
+    path = user.has_checkpoint()
+    path.write_bytes(path.read_bytes()[:-1000])
+    user.types("compile", "net.pkl")
+
+
+def gl115(user: User) -> None:
+    """A checkpoint from a stranger would run a command."""
+    user.has_checkpoint({"first_conv": os.system})
+    user.types("compile", "net.pkl")
+
+
+def gl116(user: User) -> None:
+    """The checkpoint was written before a scale was known."""
+    content = checkpoint()
+    content["blocks"][1]["depthwise"]["params"]["y_scale"] = math.nan
+    user.has_checkpoint(content)
+    user.types("compile", "net.pkl")
+
+
 def gl201(user: User) -> None:
     """The plugin's op has no gradient, and a layer before it learns."""
     program, tools = user.doubles()
@@ -177,6 +202,12 @@ def gl202(user: User) -> None:
 
 def gl203(user: User) -> None:
     user.compiles("images")
+
+
+def gl204(user: User) -> None:
+    graph = inverted_residuals(batch=1)
+    files.save(Program(graph), user.folder / "net.gradlet", TOOLS.ops)
+    user.types("compile", "net.gradlet", "--update", "adam")
 
 
 def gl210(user: User) -> None:

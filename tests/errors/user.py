@@ -16,6 +16,7 @@ from gradlet.ir.op_def import Emit
 from gradlet.ir.plugin import Toolbox, load
 from gradlet.ir.program import Program
 from gradlet.ir.tensor_type import f32
+from gradlet.tests.small_checkpoint import checkpoint, pickled, zipped
 from gradlet.tests.small_models import TOOLS, mlp
 from gradlet.tools import cli
 
@@ -147,6 +148,12 @@ class User:
         """`net.gradlet`: a forward graph of two dense layers."""
         path = self.folder / "net.gradlet"
         files.save(program or Program(mlp(4, 8, 3)), path, TOOLS.ops, **options)
+        return path
+
+    def has_checkpoint(self, content: Any = None) -> Path:
+        """`net.pkl`: a small int8 network, or something else in its place."""
+        path = self.folder / "net.pkl"
+        path.write_bytes(zipped(pickled(content or checkpoint())))
         return path
 
     def has_plugin(self, kernel: str = KERNEL) -> str:
