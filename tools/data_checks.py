@@ -7,19 +7,26 @@ import numpy as np
 from gradlet.ir.errors import CompileError
 from gradlet.ir.program import Program
 from gradlet.tools.datasets import Dataset, Split
-from gradlet.tools.training import TARGETS, batch_size
+from gradlet.tools.evaluation import batch_size
+from gradlet.tools.preprocessing import TARGETS
 
 
 def check_dataset(data: Dataset, program: Program, *, trains: bool) -> None:
-    """Raises GL411 for samples that are no finite numbers, labels that are no classes, and less than one batch."""
+    """Raises GL411 for samples that are no finite numbers, labels that are no classes, or, to train on, all of one
+    class, and less than one batch."""
     classes = class_count(program)
     for name, split in {"train": data.train, "test": data.test}.items():
         _check_finite(split.inputs, f"{name} samples")
         _check_finite(split.targets, f"{name} targets")
         if classes is not None:
             _check_labels(split, classes, name)
+    if not trains:
+        return
+    if classes is not None and classes > 1 and len(np.unique(data.train.targets)) < 2:
+        what = f"all {len(data.train)} samples to train on are of one class"
+        raise CompileError("GL411", what, hint="give samples of two classes or more")
     size = batch_size(program.graph)
-    if trains and len(data.train) < size:
+    if len(data.train) < size:
         what = f"there are {len(data.train)} samples to train on, a batch of {program.name} has {size}"
         raise CompileError("GL411", what, hint="give more samples, or compile with a smaller --batch")
 
@@ -31,6 +38,8 @@ def class_count(program: Program) -> int | None:
 
 
 def _check_finite(array: np.ndarray, name: str) -> None:
+    if array.dtype == object:
+        return  # pictures, looked at when they are read
     if array.dtype.kind not in "biuf":
         raise CompileError("GL411", f"{name} are {array.dtype}, not numbers", hint="convert them to float32 or int32")
     wrong = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))

@@ -1,33 +1,43 @@
-"""Data to run and train on: .npz files, functions that return arrays, and the built-in digits."""
+"""Data to run and train on: .npz files, folders of images, functions that return samples, and the built-in digits."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gradlet.ir.errors import CompileError
-from gradlet.ir.graph import Graph, Value
+from gradlet.tools.image_folder import read_folder
 from gradlet.tools.paths import user_path
 
-# What the arrays of the two splits may be called.
+# What the arrays of the two splits may be called: `images`, `train_images` or `images_train`.
 _IMAGES = ("images", "x", "inputs", "data")
 _LABELS = ("labels", "y", "targets", "label", "target")
+_KINDS = "a data set is an .npz file, a folder of images, path.py:function, or digits"
 
 
 @dataclass(frozen=True)
 class Split:
-    """Samples: `inputs[N, ...]` and `targets[N]` (classes) or `targets[N, ...]`."""
+    """Samples.
+
+    Attributes:
+        inputs: `[N, ...]`, or N objects: files of images, or `uint8[H, W]` or `uint8[H, W, 1 or 3]` of any size.
+        targets: `[N]`, classes, or `[N, ...]`.
+    """
 
     inputs: np.ndarray
     targets: np.ndarray
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    def __getitem__(self, chosen: np.ndarray) -> Split:
+        return Split(self.inputs[chosen], self.targets[chosen])
 
     @property
     def has_classes(self) -> bool:
@@ -36,22 +46,76 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Two splits; without a `test` split in the source the last fifth of the samples is held back."""
+    """Two splits, and the names of the classes where the source has them."""
 
     train: Split
     test: Split
+    classes: tuple[str, ...] = ()
 
 
-def load_dataset(source: str) -> Dataset:
-    """Reads `digits`, `digits:TURNS` (quarter turns), `FILE.npz`, or `FILE.py:FUNCTION` returning a dict of arrays.
+@dataclass(frozen=True)
+class Holdout:
+    """How a source without a test split is divided: the same samples of every class are held back for the same seed."""
+
+    share: float = 0.2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise CompileError("GL212", f"a test share of {self.share}", hint="give a number between 0 and 1")
+
+    def divide(self, whole: Split) -> Dataset:
+        rng = np.random.default_rng(self.seed)
+        order = rng.permutation(len(whole))
+        groups = [order]
+        if whole.has_classes:
+            groups = [order[whole.targets[order] == label] for label in np.unique(whole.targets)]
+        held = np.concatenate([group[: round(self.share * len(group))] for group in groups])
+        held = held if len(held) else order[:1]
+        kept = np.setdiff1d(order, held)
+        return Dataset(whole[kept], whole[np.sort(held)])
+
+
+def load_dataset(source: str, holdout: Holdout | None = None) -> Dataset:
+    """Reads `FILE.npz`, a folder of images, `FILE.py:FUNCTION`, `digits` or `digits:TURNS` (quarter turns).
 
     Raises:
         CompileError: GL410 with what is missing.
     """
     if source.split(":")[0] == "digits":
         return _digits(source)
-    arrays = _call(source) if ".py:" in source else _read_npz(user_path(source))
-    return _split(arrays, source)
+    if ".py:" in source:
+        return as_dataset(_call(source), source, holdout)
+    path = user_path(source)
+    if path.is_dir():
+        folder = read_folder(path)
+        train = Split(folder.train.files, folder.train.labels)
+        if folder.test is None:
+            divided = (holdout or Holdout()).divide(train)
+            return Dataset(divided.train, divided.test, folder.classes)
+        return Dataset(train, Split(folder.test.files, folder.test.labels), folder.classes)
+    return as_dataset(_read_npz(path), source, holdout)
+
+
+def as_dataset(given: Any, source: str = "the data set", holdout: Holdout | None = None) -> Dataset:
+    """A mapping of arrays, an iterable of pairs (sample, target), or a mapping of `train` and `test` to such iterables.
+
+    Raises:
+        CompileError: GL410 with what is missing.
+    """
+    if isinstance(given, Dataset):
+        return given
+    if not isinstance(given, Mapping):
+        return (holdout or Holdout()).divide(_pairs(given, source))
+    if set(given) == {"train", "test"}:
+        return Dataset(_pairs(given["train"], f"{source}, train"), _pairs(given["test"], f"{source}, test"))
+    arrays = {name: np.asarray(array) for name, array in given.items()}
+    classes = tuple(map(str, arrays["classes"])) if "classes" in arrays and arrays["classes"].ndim == 1 else ()
+    train = _pick(arrays, ("train", ""), source)
+    if any(name.startswith("test_") or name.endswith("_test") for name in arrays):
+        return Dataset(train, _pick(arrays, ("test",), source), classes)
+    divided = (holdout or Holdout()).divide(train)
+    return Dataset(divided.train, divided.test, classes)
 
 
 def _digits(source: str) -> Dataset:
@@ -72,13 +136,12 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, AttributeError, KeyError) as error:
-        hint = "a data set is an .npz file, path.py:function, or digits"
-        raise CompileError("GL410", f"{path} is no data set: {error}", hint=hint) from error
+        raise CompileError("GL410", f"{path} is no data set: {error}", hint=_KINDS) from error
     except Exception as error:  # zipfile and zlib have errors of their own
         raise CompileError("GL410", f"{path} is damaged: {error}", hint="restore the file") from error
 
 
-def _call(source: str) -> Mapping[str, np.ndarray]:
+def _call(source: str) -> Any:
     path, _, function = source.rpartition(":")
     file = user_path(path)
     spec = importlib.util.spec_from_file_location(file.stem, file)
@@ -88,91 +151,61 @@ def _call(source: str) -> Mapping[str, np.ndarray]:
     sys.path.insert(0, str(file.parent))
     try:
         spec.loader.exec_module(module)
-        arrays = getattr(module, function)()
+        found = getattr(module, function)()
+        # A generator runs the user's code when it is read: here, where its errors are told.
+        return found if isinstance(found, (Mapping, Dataset)) or not isinstance(found, Iterable) else list(found)
     except Exception as error:  # the user's code may do anything
         raise CompileError("GL410", f"{source} fails: {type(error).__name__}: {error}", hint="run it alone") from error
     finally:
         sys.path.remove(str(file.parent))
-    if not isinstance(arrays, Mapping):
-        raise CompileError("GL410", f"{source} returns {type(arrays).__name__}", hint="return a dict of arrays")
-    return {name: np.asarray(array) for name, array in arrays.items()}
 
 
-def _split(arrays: Mapping[str, np.ndarray], source: str) -> Dataset:
-    train = _pick(arrays, ("train_", ""), source)
-    if any(name.startswith("test_") for name in arrays):
-        return Dataset(train, _pick(arrays, ("test_",), source))
-    held = max(1, len(train) // 5)
-    return Dataset(
-        Split(train.inputs[:-held], train.targets[:-held]), Split(train.inputs[-held:], train.targets[-held:])
-    )
+def _pairs(given: Any, source: str) -> Split:
+    """The samples and the targets of an iterable of pairs; samples may be arrays, pictures or files of images."""
+    if not isinstance(given, Iterable):
+        hint = "return a dict of arrays, or pairs (sample, target)"
+        raise CompileError("GL410", f"{source} returns {type(given).__name__}", hint=hint)
+    samples, targets = [], []
+    for index, pair in enumerate(given):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            what = f"{source}: item {index} is {type(pair).__name__}, not a pair"
+            raise CompileError("GL410", what, hint="give pairs (sample, target)")
+        sample, target = pair
+        samples.append(user_path(sample) if isinstance(sample, (str, Path)) else np.asarray(sample))
+        targets.append(np.asarray(target))
+    if not samples or len({t.shape for t in targets}) != 1:
+        what = f"{source} has {'targets of several shapes' if samples else 'no samples'}"
+        raise CompileError("GL410", what, hint="give at least one pair, and every target in the same shape")
+    return Split(_together(samples), np.stack(targets))
 
 
-def _pick(arrays: Mapping[str, np.ndarray], prefixes: tuple[str, ...], source: str) -> Split:
-    images = _first(arrays, prefixes, _IMAGES, source)
-    labels = _first(arrays, prefixes, _LABELS, source)
-    if images.ndim == 0 or len(images) != len(labels) or not len(images):
-        what = f"{source}: {len(labels)} labels for {len(images) if images.ndim else 0} samples"
+def _together(samples: list[Any]) -> np.ndarray:
+    """One array where all have a shape, else one of objects."""
+    if len({getattr(sample, "shape", None) for sample in samples}) == 1 and isinstance(samples[0], np.ndarray):
+        return np.stack(samples)
+    found = np.empty(len(samples), object)
+    for index, sample in enumerate(samples):
+        found[index] = sample
+    return found
+
+
+def _pick(arrays: Mapping[str, np.ndarray], splits: tuple[str, ...], source: str) -> Split:
+    images = _first(arrays, splits, _IMAGES, source)
+    labels = _first(arrays, splits, _LABELS, source)
+    if 0 in (images.ndim, labels.ndim) or len(images) != len(labels) or not len(images):
+        what = f"{source}: {len(labels) if labels.ndim else 0} labels for {len(images) if images.ndim else 0} samples"
         raise CompileError("GL410", what, hint="the first axis counts the samples")
     return Split(images, labels)
 
 
 def _first(
-    arrays: Mapping[str, np.ndarray], prefixes: tuple[str, ...], names: tuple[str, ...], source: str
+    arrays: Mapping[str, np.ndarray], splits: tuple[str, ...], names: tuple[str, ...], source: str
 ) -> np.ndarray:
-    for name in [prefix + name for prefix in prefixes for name in names]:
-        if name in arrays:
-            return arrays[name]
-    wanted = prefixes[-1] + names[0]
+    for split in splits:
+        for name in names:
+            for key in (f"{split}_{name}", f"{name}_{split}") if split else (name,):
+                if key in arrays:
+                    return arrays[key]
+    wanted = f"{splits[-1]}_{names[0]}".removeprefix("_")
     hint = f"call the array {wanted} (or {', '.join(names[1:])}); the source has: {', '.join(arrays)}"
     raise CompileError("GL410", f"{source} has no {wanted}", hint=hint)
-
-
-def fit(split: Split, graph: Graph) -> Split:
-    """The samples in the layout and element types of the inputs of a graph.
-
-    Raises:
-        CompileError: GL411 if the shapes do not agree.
-    """
-    inputs = [v for v in graph.inputs if v.type.shape and v.name not in ("label", "target")]
-    targets = [v for v in graph.inputs if v.name in ("label", "target")]
-    if len(inputs) != 1:
-        names = ", ".join(map(str, inputs))
-        raise CompileError("GL411", f"{graph.name} has the inputs {names}; a data set feeds one", hint="use the API")
-    fitted = _as_input(split.inputs, inputs[0])
-    return Split(fitted, _as_target(split.targets, targets[0]) if targets else split.targets)
-
-
-def _as_input(samples: np.ndarray, value: Value) -> np.ndarray:
-    shape = value.type.shape[1:]
-    scaled = samples / np.float32(255) if samples.dtype == np.uint8 and value.type.dtype.is_float else samples
-    found = laid_out(scaled, shape)
-    if found is not None:
-        return np.ascontiguousarray(found, value.type.dtype.numpy)
-    what = f"samples of shape {list(samples.shape[1:])} do not fit {value}, which wants {list(shape)}"
-    raise CompileError("GL411", what, hint="resize the images, or compile the model for their size")
-
-
-def laid_out(samples: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
-    """The samples with this shape each: as they are, with an axis for one channel, or with the channels put last."""
-    if samples.shape[1:] == shape:
-        return samples
-    if (*samples.shape[1:], 1) == shape:
-        return samples[..., None]
-    moved = np.moveaxis(samples, 1, -1) if samples.ndim == 4 else samples
-    return moved if moved.shape[1:] == shape else None
-
-
-def _as_target(targets: np.ndarray, value: Value) -> np.ndarray:
-    found = laid_out(targets, value.type.shape[1:])
-    if found is None:
-        what = f"targets of shape {list(targets.shape[1:])} do not fit {value}: {value.type}"
-        raise CompileError("GL411", what, hint="one target for each sample")
-    return np.ascontiguousarray(found, value.type.dtype.numpy)
-
-
-def batches(count: int, size: int, rng: np.random.Generator | None = None) -> Iterator[np.ndarray]:
-    """Indices of whole batches, shuffled if a generator is given; what is left over is dropped."""
-    order = rng.permutation(count) if rng else np.arange(count)
-    for start in range(0, count - size + 1, size):
-        yield order[start : start + size]

@@ -9,12 +9,14 @@ from rich.console import Console
 from gradlet.tools.compile import EXAMPLE, compile_source, finish
 from gradlet.tools.datasets import load_dataset
 from gradlet.tools.emulate import emulate, measured_memory
+from gradlet.tools.evaluation import accuracy
 from gradlet.tools.progress import bars
-from gradlet.tools.training import Schedule, accuracy, steps_of, train
+from gradlet.tools.settings import Settings
+from gradlet.tools.training import steps_of, train
 
 SCHEME = EXAMPLE.with_name("sparse.yaml")
 DATA = "digits:1"  # a quarter turn
-SCHEDULE = Schedule(epochs=2, lr=0.02, decay=True)
+SETTINGS = Settings(epochs=2, lr=0.02, decay="linear")
 
 
 def run_example(args: argparse.Namespace, console: Console) -> int:
@@ -29,8 +31,8 @@ def run_example(args: argparse.Namespace, console: Console) -> int:
     try:
         with bars(console) as bar:
             before = accuracy(session, program, data.test, bar("rotated digits before training", len(data.test)))
-            steps = steps_of(program, data.train, SCHEDULE)
-            train(session, program, data.train, SCHEDULE, bar(f"training on {compiled.target.name}", steps))
+            steps = steps_of(program, data.train, SETTINGS)
+            train(session, program, data.train, SETTINGS, bar(f"training on {compiled.target.name}", steps))
             after = accuracy(session, program, data.test, bar("rotated digits after training", len(data.test)))
         compiled.report["memory"] |= measured_memory(session)
     finally:

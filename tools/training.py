@@ -1,10 +1,9 @@
-"""Runs a program over samples: accuracy before and after, and the training between."""
+"""The steps of a training: which samples each takes, at which rate, and what it returns."""
 
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,153 +12,127 @@ from gradlet.ir.backend import Session
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph
 from gradlet.ir.program import Program
-from gradlet.tools.datasets import Split, batches, fit, laid_out
-
-Progress = Callable[[int], None]
-Feed = Mapping[str, np.ndarray]
-# Inputs that a loss adds: all others are the model's.
-TARGETS = ("label", "target")
-# Calls between two signs of progress.
-CHUNK = 32
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to train.
-
-    Attributes:
-        lr: Highest learning rate.
-        warmup: Share of the steps during which it rises from 0; afterwards it falls linearly to 0 if `decay`.
-    """
-
-    epochs: float = 1.0
-    lr: float = 0.01
-    warmup: float = 0.0
-    decay: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        ranges = {"epochs": (self.epochs, math.inf), "lr": (self.lr, math.inf), "warmup": (self.warmup, 1.0)}
-        for name, (value, high) in ranges.items():
-            if not (math.isfinite(value) and 0 <= value <= high):
-                end = "" if high == math.inf else f", at most {high}"
-                raise CompileError("GL212", f"{name} is {value}", hint=f"give a number from 0 on{end}")
-
-    def rate(self, step: int, steps: int) -> float:
-        if step < self.warmup * steps:
-            return self.lr * (step + 1) / (self.warmup * steps)
-        return self.lr * (steps - step) / (steps * (1 - self.warmup)) if self.decay else self.lr
+from gradlet.tools.calls import Stacked, calls_at_a_time, train_all
+from gradlet.tools.datasets import Split
+from gradlet.tools.evaluation import Progress, batch_size, input_name, predicted
+from gradlet.tools.preprocessing import TARGETS, fit
+from gradlet.tools.settings import Settings
 
 
 @dataclass
 class History:
-    """Loss of every step."""
+    """What each step returned.
+
+    Attributes:
+        losses: Before its update.
+        hits: How many samples of its batch it classified right; empty where the step returns no such prediction.
+    """
 
     losses: list[float] = field(default_factory=list)
+    hits: list[int] = field(default_factory=list)
 
 
-def input_name(graph: Graph) -> str:
-    return next(v.name for v in graph.inputs if v.type.shape and v.name not in TARGETS)
+def check_trains(program: Program) -> None:
+    if not program.trains:
+        hint = "compile it with a scheme that lets something learn: gradlet compile"
+        raise CompileError("GL412", f"{program.name} is an inference: it does not train", hint=hint)
 
 
-def batch_size(graph: Graph) -> int:
-    return next(v.type.shape[0] for v in graph.inputs if v.name == input_name(graph))
+def steps_an_epoch(program: Program, split: Split) -> int:
+    """Whole batches; what is left over of an epoch, other samples in each, is not trained on."""
+    return len(split) // batch_size(program.graph)
 
 
-def predict(session: Session, program: Program, inputs: np.ndarray, progress: Progress = lambda n: None) -> np.ndarray:
-    """The prediction that the loss is about for every sample, in the IR's layout."""
-    graph = program.infer or program.graph
-    wanted = graph.outputs[predicted(program)].name
-    size, name, rows = batch_size(graph), input_name(graph), []
-    padded = np.concatenate([inputs, np.repeat(inputs[-1:], -len(inputs) % size, axis=0)])
-    feeds = ({name: padded[start : start + size]} for start in range(0, len(padded), size))
-    for chunk in _chunks(feeds):
-        rows += [outputs[wanted] for outputs in _infer_all(session, chunk)]
-        progress(min(len(chunk) * size, len(inputs)))
-    return np.concatenate(rows)[: len(inputs)]
-
-
-def predicted(program: Program) -> int:
-    """Which prediction is compared with a target in the training step; the first where none is."""
-    step = program.graph
-    compared = [n.inputs[0] for n in step.nodes if any(v.name in TARGETS for v in n.inputs)]
-    return next((step.outputs.index(v) - 1 for v in compared if v in step.outputs), 0)
-
-
-def accuracy(session: Session, program: Program, split: Split, progress: Progress = lambda n: None) -> float:
-    """Share of samples whose largest prediction is that of their class."""
-    fitted = fit(split, program.infer or program.graph)
-    found = predict(session, program, fitted.inputs, progress)
-    return float(np.mean(found.reshape(len(found), -1).argmax(axis=1) == split.targets))
-
-
-def squared_error(session: Session, program: Program, split: Split, progress: Progress = lambda n: None) -> float:
-    """Mean squared difference of the predictions and the targets, for a model that does not classify."""
-    fitted = fit(split, program.infer or program.graph)
-    found = predict(session, program, fitted.inputs, progress)
-    targets = laid_out(split.targets, found.shape[1:])
-    if targets is None:
-        what = f"the predictions have the shape {list(found.shape[1:])}, the targets {list(split.targets.shape[1:])}"
-        raise CompileError("GL411", what, hint="give targets like the predictions, or one integer a sample: its class")
-    return float(np.mean(np.square(found.astype(np.float64) - targets)))
-
-
-def steps_of(program: Program, split: Split, schedule: Schedule) -> int:
-    return int(schedule.epochs * (len(split) // batch_size(program.graph)))
+def steps_of(program: Program, split: Split, settings: Settings) -> int:
+    return int(settings.epochs * steps_an_epoch(program, split))
 
 
 def train(
-    session: Session, program: Program, split: Split, schedule: Schedule, progress: Progress = lambda n: None
+    session: Session, program: Program, split: Split, settings: Settings, progress: Progress = lambda n: None
 ) -> History:
-    """Trains for so many epochs.
+    """Trains for so many epochs, and nothing else; `fine_tune` evaluates and keeps checkpoints too."""
+    history = History()
+    for count in train_on(session, program, fit(split, program.graph), settings, history):
+        progress(count)
+    return history
+
+
+def train_on(session: Session, program: Program, split: Split, settings: Settings, history: History) -> Iterator[int]:
+    """Goes on where a history ends; gives control back after every few steps, with their number.
+
+    Args:
+        session: Where the steps run.
+        program: What runs there.
+        split: Samples, fitted.
+        settings: The same for the whole history.
+        history: Steps taken; those to come are added.
 
     Raises:
         CompileError: GL412 if the program does not train, GL413 if the loss is no longer finite.
     """
-    if not program.trains:
-        hint = "compile it with a scheme that lets something learn: gradlet compile"
-        raise CompileError("GL412", f"{program.name} is an inference: it does not train", hint=hint)
-    fitted, steps, history = fit(split, program.graph), steps_of(program, split, schedule), History()
-    loss = program.graph.outputs[0].name
-    for chunk in _chunks(_feeds(program.graph, fitted, schedule, steps)):
-        losses = [float(outputs[loss]) for outputs in _train_all(session, chunk)]
-        history.losses += losses
+    check_trains(program)
+    wanted = [program.graph.outputs[0].name]
+    scores = _scores(program, split)
+    wanted += [scores] if scores else []
+    for feed in feeds(program, split, settings, len(history.losses)):
+        found = train_all(session, feed, wanted)
+        losses = found[wanted[0]].reshape(-1)
+        history.losses += map(float, losses)
+        if scores:
+            history.hits += map(int, _right(found[scores], feed))
         if not np.all(np.isfinite(losses)):
             what = f"the loss is no longer finite after {len(history.losses)} steps"
-            raise CompileError("GL413", what, hint=f"choose a lower learning rate than {schedule.lr}")
-        progress(len(chunk))
-    return history
+            raise CompileError("GL413", what, hint=f"choose a lower learning rate than {settings.lr}")
+        yield len(losses)
 
 
-def _feeds(graph: Graph, split: Split, schedule: Schedule, steps: int) -> Iterator[Feed]:
-    """The inputs of every step: each sample once an epoch, in an order that the seed decides."""
-    names = [v.name for v in graph.inputs if v.name in TARGETS]  # none where the model computes its own loss
-    rng = np.random.default_rng(schedule.seed)
-    epochs = itertools.chain.from_iterable(batches(len(split), batch_size(graph), rng) for _ in itertools.count())
-    for step, chosen in enumerate(itertools.islice(epochs, steps)):
-        lr = np.asarray(schedule.rate(step, steps), np.float32)
-        targets = dict.fromkeys(names, split.targets[chosen])
-        yield {input_name(graph): split.inputs[chosen], **targets, "lr": lr}
+def _scores(program: Program, split: Split) -> str | None:
+    """The output of a step that holds a prediction for each class, if it has one."""
+    graph, index = program.graph, 1 + predicted(program)
+    labelled = any(v.name == TARGETS[0] for v in graph.inputs)
+    return graph.outputs[index].name if labelled and split.has_classes and index < len(graph.outputs) else None
 
 
-def _chunks(feeds: Iterable[Feed]) -> Iterator[Sequence[Feed]]:
-    """As they are asked for: all epochs together may be larger than the memory."""
-    rest = iter(feeds)
-    while chunk := list(itertools.islice(rest, CHUNK)):
-        yield chunk
+def _right(scores: np.ndarray, feed: Stacked) -> np.ndarray:
+    labels = feed[TARGETS[0]]
+    found = scores.reshape(*labels.shape, -1).argmax(axis=-1)
+    return np.count_nonzero(found == labels, axis=1)
 
 
-def _infer_all(session: Session, feeds: Sequence[Feed]) -> list[dict[str, np.ndarray]]:
-    many = getattr(session, "infer_many", None)
-    return _many(many, feeds) if many else [session.infer(feed) for feed in feeds]
+def feeds(program: Program, split: Split, settings: Settings, first: int = 0) -> Iterator[Stacked]:
+    """The inputs of the steps from the given one on: a few steps at a time, on the first axis, all of one epoch.
+
+    Each epoch takes the samples in an order that depends on the seed and the epoch only.
+    """
+    graph, size, total = program.graph, batch_size(program.graph), steps_of(program, split, settings)
+    epoch_steps, image = steps_an_epoch(program, split), input_name(graph)
+    if settings.flip and split.inputs.ndim != 4:
+        what = f"samples of shape {list(split.inputs.shape[1:])} are no images to be mirrored"
+        raise CompileError("GL411", what, hint="leave --flip away")
+    calls = calls_at_a_time(split.inputs[:1].nbytes * size)
+    for begin, order, mirrored in _epochs(len(split), epoch_steps, settings, total):
+        end = min(total, begin + epoch_steps)
+        for start in range(max(first, begin), end, calls):
+            steps = np.arange(start, min(end, start + calls))
+            taken = slice((start - begin) * size, (int(steps[-1]) + 1 - begin) * size)
+            inputs, chosen = split.inputs[order[taken]], order[taken]
+            if settings.flip:
+                inputs[mirrored[taken]] = inputs[mirrored[taken], :, ::-1]
+            yield {
+                image: inputs.reshape(len(steps), size, *inputs.shape[1:]),
+                **_targets(graph, split.targets[chosen].reshape(len(steps), size, *split.targets.shape[1:])),
+                "lr": np.array([settings.rate(int(step), total) for step in steps], np.float32),
+            }
 
 
-def _train_all(session: Session, feeds: Sequence[Feed]) -> list[dict[str, np.ndarray]]:
-    many = getattr(session, "train_steps", None)
-    return _many(many, feeds) if many else [session.train_step(feed) for feed in feeds]
+def _targets(graph: Graph, targets: np.ndarray) -> Stacked:
+    return {v.name: targets for v in graph.inputs if v.name in TARGETS}  # none where the model computes its own loss
 
 
-def _many(call: Callable[[Feed], dict[str, np.ndarray]], feeds: Sequence[Feed]) -> list[dict[str, np.ndarray]]:
-    """One request for many calls, where a session has it: a device in another process is far away."""
-    results = call({name: np.stack([feed[name] for feed in feeds]) for name in feeds[0]})
-    return [{name: array[k] for name, array in results.items()} for k in range(len(feeds))]
+def _epochs(count: int, steps: int, settings: Settings, total: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """The first step of each epoch, the order of its samples, and which of them, in that order, are mirrored."""
+    orders, coins = np.random.default_rng(settings.seed), np.random.default_rng((settings.seed, 1))
+    for epoch in itertools.count():
+        if epoch * steps >= total:
+            return
+        yield epoch * steps, orders.permutation(count), coins.random(count) < 0.5

@@ -1,5 +1,7 @@
 """What users get wrong at the command line, with data sets and with plugins: one function a code."""
 
+import sys
+
 import numpy as np
 
 from gradlet.tests.errors.user import User
@@ -51,6 +53,33 @@ def gl413(user: User) -> None:
     user.has_program(compiled(mlp(4, 8, 3)))
     _data(user, 4)
     user.types("run", "net.gradlet", "--data", "data.npz", "--train", "--lr", "1e30")
+
+
+def _trains(user: User, *options: str) -> None:
+    _data(user, 4)
+    user.types("run", "net.gradlet", "--data", "data.npz", "--train", "--checkpoint", "run.ckpt", *options)
+
+
+def gl414(user: User) -> None:
+    """The power failed while somebody copied the file."""
+    user.has_program(compiled(mlp(4, 8, 3)))
+    _trains(user)
+    file = user.folder / "run.ckpt"
+    file.write_bytes(file.read_bytes()[:-20])
+    _trains(user)
+
+
+def gl415(user: User) -> None:
+    user.has_program(compiled(mlp(4, 8, 3)))
+    _trains(user)
+    _trains(user, "--lr", "0.5")
+
+
+def gl416(user: User) -> None:
+    user.has_program(compiled(mlp(4, 8, 3)))
+    _data(user, 4)
+    user.patch.setitem(sys.modules, "matplotlib.figure", None)
+    user.types("run", "net.gradlet", "--data", "data.npz", "--train", "--png", "curves.png")
 
 
 def gl420(user: User) -> None:

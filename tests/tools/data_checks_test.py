@@ -7,7 +7,7 @@ from gradlet.ir.errors import CompileError
 from gradlet.tests.small_models import compiled, mlp
 from gradlet.tools.data_checks import check_dataset, class_count
 from gradlet.tools.datasets import Dataset, Split
-from gradlet.tools.training import Schedule
+from gradlet.tools.settings import Settings
 
 CLASSES = 3
 PROGRAM = compiled(mlp(4, 8, CLASSES))
@@ -53,7 +53,9 @@ def test_targets_that_are_no_labels_may_be_any_number():
     check_dataset(_data(targets=np.full((12, 3), -7.5)), regression, trains=True)
 
 
-@pytest.mark.parametrize("options", [{"lr": -1}, {"lr": np.nan}, {"epochs": -0.5}, {"warmup": 1.5}])
-def test_schedules_out_of_range(options):
+@pytest.mark.parametrize(
+    "options", [{"lr": -1}, {"lr": np.nan}, {"epochs": -0.5}, {"warmup": 1.5}, {"decay": "steep"}, {"seed": -1}]
+)
+def test_settings_out_of_range(options):
     with pytest.raises(CompileError, match="GL212"):
-        Schedule(**options)
+        Settings(**options)

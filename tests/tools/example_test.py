@@ -12,8 +12,9 @@ from gradlet.tools.api import Compiled, Options, compile_program, context_of
 from gradlet.tools.compile import EXAMPLE
 from gradlet.tools.datasets import load_dataset
 from gradlet.tools.emulate import emulate
-from gradlet.tools.example import DATA, SCHEDULE, SCHEME
-from gradlet.tools.training import accuracy, train
+from gradlet.tools.evaluation import accuracy
+from gradlet.tools.example import DATA, SCHEME, SETTINGS
+from gradlet.tools.training import train
 
 
 def round_up(size: int) -> int:
@@ -41,7 +42,7 @@ def test_rotated_digits_are_learnt_in_the_claimed_memory(compiled):
     session = compiled.backend.open(program, target, compiled.toolbox)
     try:
         before = accuracy(session, program, data.test)
-        train(session, program, data.train, SCHEDULE)
+        train(session, program, data.train, SETTINGS)
         after = accuracy(session, program, data.test)
     finally:
         session.close()

@@ -11,7 +11,7 @@ from gradlet.ir import files
 from gradlet.ir.graph import Graph
 from gradlet.tests.small_models import TOOLS, Builder, compiled
 from gradlet.tools import cli
-from gradlet.tools.training import CHUNK
+from gradlet.tools.calls import CHUNK
 
 SAMPLES = 3 * CHUNK
 
