@@ -54,7 +54,7 @@ def optimize(
     passes = make_passes(context.toolbox, calls)
     manager = PassManager(context, passes, dump_dir, check, stop_after, skip, progress)
     program.pipeline += [record.text for record in manager.run(program.graph)]
-    _add_inference(program, context)
+    add_inference(program, context)
 
     def retry(scheme: Call) -> Program:
         return _tried(Program(clone(model), None, pipeline_before), context, calls, scheme)
@@ -64,7 +64,8 @@ def optimize(
     return program
 
 
-def _add_inference(program: Program, context: Context) -> None:
+def add_inference(program: Program, context: Context) -> None:
+    """Makes and plans the inference that belongs to a planned step, if it is one."""
     if not program.trains:
         return
     program.infer = inference_graph(program.graph, context.ops)
@@ -88,7 +89,7 @@ def _tried(program: Program, context: Context, calls: Sequence[Call], scheme: Ca
     options = _QUICK | {"sparse_update": {"scheme": scheme}}
     passes = make_passes(context.toolbox, with_options(calls, options))
     PassManager(silent, passes).run(program.graph)
-    _add_inference(program, silent)
+    add_inference(program, silent)
     return program
 
 

@@ -10,11 +10,12 @@ from gradlet.optimizers.clone import clone
 
 @dataclass(frozen=True)
 class Divided:
-    """Two forward graphs that together are one.
+    """Two graphs that together are one.
 
     Attributes:
-        frozen: What no training changes; its outputs are inputs of `learning`, by name.
-        learning: The rest, with the outputs of the whole.
+        frozen: What no training changes, without nodes if that is nothing; its outputs are inputs of `learning`, by
+            name.
+        learning: The rest, with the outputs of the whole, in their order.
     """
 
     frozen: Graph
@@ -22,10 +23,10 @@ class Divided:
 
 
 def split_at_first_trained(graph: Graph) -> Divided:
-    """Cuts a forward graph along all values that depend on its inputs, but on nothing that changes in a step.
+    """Cuts a graph along all values that depend on its inputs, but on nothing that changes in a step.
 
     Args:
-        graph: With what learns marked, and channels in their final order: after `sparse_update`. It stays as it is.
+        graph: A step, or a forward graph with what learns marked. It stays as it is.
     """
     written = {storage(v) for n in graph.nodes for v in n.outputs if v.overwrites is not None}
     changing = _reached(graph, written.union(s.value for s in graph.states if s.trainable))
