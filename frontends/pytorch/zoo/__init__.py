@@ -1,0 +1,1 @@
+"""Networks for small devices as PyTorch modules."""
