@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -53,13 +54,17 @@ def gather(graph: Graph, context: Context, choices: Iterable[Choice]) -> None:
     Where the choices of three layers that share their channels cannot all be neighbours, the weight of one is divided
     into states; where that cannot be either, or the order is fixed, the best neighbours learn, and a note says so.
     """
-    for channels, sharing in _by_channels(graph, list(choices)):
-        if channels and any(len(c.runs) > 1 for c in sharing):
-            order = order_for([c.chosen for c in sharing])
-            channels.reorder(order)
-            sharing = [c.reordered(order) for c in sharing]
-        for choice in sharing:
-            _mark(graph, context, choice)
+    placed = [_ordered(channels, sharing) for channels, sharing in _by_channels(graph, list(choices))]
+    for choice in chain.from_iterable(placed):  # weights are divided when all of their axes are in order
+        _mark(graph, context, choice)
+
+
+def _ordered(channels: Channels | None, sharing: list[Choice]) -> list[Choice]:
+    if channels is None or all(len(c.runs) == 1 for c in sharing):
+        return sharing
+    order = order_for([c.chosen for c in sharing])
+    channels.reorder(order)
+    return [c.reordered(order) for c in sharing]
 
 
 def _by_channels(graph: Graph, choices: Sequence[Choice]) -> list[tuple[Channels | None, list[Choice]]]:
