@@ -37,7 +37,7 @@ def draw(log: Log, path: Path, title: str) -> None:
         if known and kind:
             measure.plot(*zip(*known, strict=True), marker=marker, label=name.replace("_", " "))
     if kind == "accuracy":
-        measure.set_ylim(0, 1)
+        measure.set_ylim(0, 1.02)
     lines = [*losses.get_lines(), *measure.get_lines()]
     figure.legend(lines, [line.get_label() for line in lines], loc="outside lower center", ncols=3)
     with files.replacing(path) as part:

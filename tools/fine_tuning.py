@@ -128,6 +128,7 @@ class _Run:
         self.identity = checkpoints.identify(program, data, _choices(settings)) if path else {}
         epoch, steps = steps_an_epoch(program, data.train), steps_of(program, data.train, settings)
         self.log = Log(settings, epoch, steps, batch_size(program.graph))
+        self.tested: Progress | None = None  # one bar for all epochs
 
     def resume(self) -> None:
         if self.path and self.path.exists():
@@ -162,9 +163,16 @@ class _Run:
             log.after = self._evaluate("after training")
             if log.after:
                 log.tests[log.taken] = log.after.value
-        elif every and number % every == 0 and (found := self._evaluate(f"after epoch {number}")):
-            log.tests[log.taken] = found.value
+        elif every and number % every == 0:
+            self.tested = self.tested or self.told.bar("between epochs", self._tests_to_come() * len(self.data.test))
+            if found := evaluate(self.session, self.program, self.data.test, self.tested):
+                log.tests[log.taken] = found.value
         self.told.epoch(log.rows[-1])
+
+    def _tests_to_come(self) -> int:
+        """Evaluations from the present epoch on, that after the last one left out."""
+        log, every = self.log, self.log.settings.evaluate_every
+        return (-(-log.steps // log.epoch_steps) - 1) // every - (log.taken // log.epoch_steps) // every + 1
 
     def _evaluate(self, when: str) -> Evaluation | None:
         return evaluate(self.session, self.program, self.data.test, self.told.bar(when, len(self.data.test)))

@@ -162,6 +162,25 @@ def test_a_run_that_was_interrupted_ends_in_the_same_bits(tmp_path, update):
     assert csv_of(resumed) == csv_of(whole)
 
 
+@pytest.mark.parametrize("epochs", [1.0, 2.0, 2.5, 4.0])
+@pytest.mark.parametrize("every", [0, 1, 2, 3])
+def test_every_bar_ends_where_it_said(tmp_path, epochs, every):
+    settings, file = Settings(epochs=epochs, evaluate_every=every), tmp_path / "run.ckpt"
+    for stop in (Stopper(3), Stopper(1000)):
+        done: dict[str, int] = {}
+        totals: dict[str, int] = {}
+
+        def bar(name: str, total: int, done: dict[str, int] = done, totals: dict[str, int] = totals):
+            assert name not in totals
+            totals[name], done[name] = total, 0
+            return lambda count: done.update({name: done[name] + count})
+
+        log, _ = tuned(settings, callbacks=Callbacks(bar, stopped=stop), kept_at=file)
+        if log.complete:
+            assert done == totals
+    assert set(log.tests) == {log.steps} | {e * 66 for e in range(1, int(epochs) + 1) if every and e % every == 0}
+
+
 @pytest.mark.parametrize("backend", ["tinyengine", "reference"])
 def test_a_run_moves_between_sessions_of_a_backend(tmp_path, backend):
     made = gradlet.compile(Program(images_net()), target="x86_64", backend=backend, update="momentum{momentum=0.9}")
