@@ -21,6 +21,7 @@ from gradlet.ir.errors import CODES
 from gradlet.ir.options import print_option
 from gradlet.ir.plugin import Toolbox, builtin, load
 from gradlet.optimizers import schemes
+from gradlet.optimizers.published_schemes import PUBLISHED
 from gradlet.optimizers.pipelines import NAMED
 from gradlet.tools.lint import checkout
 
@@ -96,6 +97,11 @@ def scheme_options(tools: Toolbox, root: Path) -> str:
     return _options(schemes.SchemeOptions)
 
 
+def published_schemes(tools: Toolbox, root: Path) -> str:
+    listed = ((f"`{model}`", ", ".join(f"`{name}`" for name in found)) for model, found in PUBLISHED.items())
+    return _table(("network", "schemes"), listed)
+
+
 def errors(tools: Toolbox, root: Path) -> str:
     lines, area = [], ""
     for code, meaning in CODES.items():
@@ -117,6 +123,7 @@ _WRITERS: tuple[Callable[[Toolbox, Path], str], ...] = (
     targets,
     scheme_fields,
     scheme_options,
+    published_schemes,
     errors,
 )
 PARTS = {writer.__name__: writer for writer in _WRITERS}
