@@ -21,8 +21,8 @@ from gradlet.ir.errors import CODES
 from gradlet.ir.options import print_option
 from gradlet.ir.plugin import Toolbox, builtin, load
 from gradlet.optimizers import schemes
-from gradlet.optimizers.published_schemes import PUBLISHED
 from gradlet.optimizers.pipelines import NAMED
+from gradlet.optimizers.published_schemes import PUBLISHED
 from gradlet.tools.lint import checkout
 
 _PART = re.compile(r"(?<=<!-- generated: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
