@@ -16,6 +16,7 @@ from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph
 from gradlet.ir.options import parse_calls
 from gradlet.ir.program import Program
+from gradlet.ir.tensor_type import DType, QuantParams, TensorType
 from gradlet.tests.small_models import TOOLS, Builder, compiled, mlp
 from gradlet.tools import checkpoint, cli, fine_tuning
 from gradlet.tools.calls import calls_at_a_time
@@ -28,6 +29,7 @@ from gradlet.tools.training import feeds
 from gradlet.tools.training_log import Log, csv_of, summary_of
 
 SAMPLES, BATCH = 330, 4
+PLACES = [("reference", "x86_64"), ("tinyengine", "x86_64"), ("tinyengine", "stm32f746"), ("tvm", "x86_64")]
 SETTINGS = Settings(epochs=2.5, lr=0.1, warmup=0.5, decay="cosine", seed=3)
 
 
@@ -181,9 +183,29 @@ def test_every_bar_ends_where_it_said(tmp_path, epochs, every):
     assert set(log.tests) == {log.steps} | {e * 66 for e in range(1, int(epochs) + 1) if every and e % every == 0}
 
 
+def int8_net() -> Graph:
+    b = Builder("quantised", BATCH, 4, 4, 3)
+    x = b.graph.inputs[0]
+    x.type = TensorType(DType.I8, x.type.shape, QuantParams((1 / 127.5,), (0,)))
+    b.emit.loc = "head"
+    real = b.emit("dequantize", x, scale=1 / 127.5, zero_point=0)
+    return b.done(b.dense(b.emit("mean", real, axis=(1, 2)), 3))
+
+
 @pytest.mark.parametrize("backend", ["tinyengine", "reference"])
-def test_a_run_moves_between_sessions_of_a_backend(tmp_path, backend):
-    made = gradlet.compile(Program(images_net()), target="x86_64", backend=backend, update="momentum{momentum=0.9}")
+def test_an_int8_program_learns_from_pixels(backend):
+    made = gradlet.compile(Program(int8_net()), target="x86_64", backend=backend)
+    images = np.random.default_rng(0).integers(0, 256, (SAMPLES, 9, 12, 3), np.uint8)
+    images[np.arange(SAMPLES), ..., np.arange(SAMPLES) % 3] |= 128
+    session = made.open()
+    log = gradlet.train(made, session, {"images": images, "labels": np.arange(SAMPLES) % 3}, epochs=4, lr=2.0)
+    session.close()
+    assert log.before.value < 0.6 and log.after.value > 0.9
+
+
+@pytest.mark.parametrize(("backend", "target"), PLACES)
+def test_a_run_moves_between_sessions_of_a_backend(tmp_path, backend, target):
+    made = gradlet.compile(Program(images_net()), target=target, backend=backend, update="momentum{momentum=0.9}")
     found = []
     for stops in ([], [2], [1, 3]):
         file = tmp_path / f"{len(stops)}.ckpt"
