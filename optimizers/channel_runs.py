@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def runs_of(chosen: np.ndarray) -> list[tuple[int, int]]:
 
 
 def order_for(choices: Sequence[np.ndarray]) -> list[int]:
-    """An order of channels in which the choices have the fewest runs, and the fewest pieces between.
+    """An order of channels in which the choices have the fewest runs, and then are cut into the fewest pieces.
 
     Two choices are one run each, of three at most one is two. Channels that nobody has chosen come last; the order is
     kept among channels that the same choices contain.
@@ -36,13 +36,16 @@ def order_for(choices: Sequence[np.ndarray]) -> list[int]:
     return [channel for kind in best for channel in kinds[kind]] + rest
 
 
-def _cost(kinds: Sequence[_Kind]) -> tuple[int, int]:
-    """Runs of chosen channels, and pieces that the layers' channels fall into, for all layers together."""
-    runs = pieces = 0
-    for before, after in zip([(False,) * len(kinds[0]), *kinds], [*kinds, (False,) * len(kinds[0])], strict=True):
-        runs += sum(b > a for a, b in zip(before, after, strict=True))
-        pieces += sum(b != a for a, b in zip(before, after, strict=True))
-    return runs, pieces - sum(kinds[0])
+def _cost(kinds: Sequence[_Kind]) -> tuple[int, int, int]:
+    """Runs of chosen channels and pieces in which channels lie, of all layers; then the pieces of the worst layer."""
+    runs, pieces = zip(*(_runs_and_pieces([kind[k] for kind in kinds]) for k in range(len(kinds[0]))), strict=True)
+    return sum(runs), sum(pieces), max(pieces)
+
+
+def _runs_and_pieces(marks: Sequence[bool]) -> tuple[int, int]:
+    """Of channels of which others that nobody has chosen follow."""
+    edges = [(a, b) for a, b in pairwise([*marks, False]) if a != b]
+    return marks[0] + sum(b for _, b in edges), 1 + len(edges)
 
 
 def _candidates(kinds: list[_Kind]) -> Iterator[Sequence[_Kind]]:

@@ -13,6 +13,7 @@ from gradlet.ir.passes import Context
 from gradlet.optimizers.channel_order import Channels, channels_of
 from gradlet.optimizers.channel_runs import order_for, runs_of
 from gradlet.optimizers.layers import Layer
+from gradlet.optimizers.linear_ops import MOST_PARTS
 from gradlet.optimizers.weight_parts import can_be_divided, divide
 
 
@@ -82,7 +83,7 @@ def _by_channels(graph: Graph, choices: Sequence[Choice]) -> list[tuple[Channels
 
 def _mark(graph: Graph, context: Context, choice: Choice) -> None:
     weight, axis, runs = choice.layer.weight, choice.layer.axes.inp, choice.runs
-    if len(runs) > 1 and can_be_divided(graph, weight):
+    if 1 < len(runs) <= MOST_PARTS and can_be_divided(graph, weight):
         divide(graph, weight, axis, choice.chosen, [end for _, end in runs[:-1]])
         return
     begin = runs[0][0] if len(runs) == 1 else _best_window(context, choice)
@@ -95,6 +96,6 @@ def _best_window(context: Context, choice: Choice) -> int:
     got = int(choice.chosen[begin : begin + choice.count].sum())
     context.notes.append(
         f"{choice.layer.name}: channels {begin} to {begin + choice.count - 1} learn, {got} of the {choice.count} that "
-        "were asked for: the order of its input channels cannot be changed"
+        "were asked for: they cannot all be neighbours"
     )
     return begin

@@ -11,7 +11,7 @@ import numpy as np
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph, Node, Phase, State
 from gradlet.ir.passes import Context
-from gradlet.optimizers.linear_ops import QUANTIZED, WEIGHTED, weight_parts
+from gradlet.optimizers.linear_ops import MOST_PARTS, QUANTIZED, WEIGHTED, weight_parts
 from gradlet.optimizers.weight_parts import can_be_divided, divide
 
 
@@ -23,11 +23,11 @@ class SplitWeights:
     frozen channels stay beside those that learn, as few as possible.
 
     Attributes:
-        max_parts: Of the weight of one op, as the kernels take them.
+        max_parts: Of the weight of one op, as its kernels take them.
     """
 
     name: ClassVar[str] = "split_weights"
-    max_parts: int = 2
+    max_parts: int = MOST_PARTS
 
     def run(self, graph: Graph, context: Context) -> bool:
         if any(n.phase is not Phase.FORWARD for n in graph.nodes):

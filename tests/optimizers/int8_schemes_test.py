@@ -187,6 +187,22 @@ def test_a_choice_that_cannot_be_one_run_is_two_states():
     assert _learning(graph)["blocks.1.expand.weight"].any(axis=(0, 1, 2)).sum() == 4
 
 
+@pytest.mark.parametrize(("chosen", "learning"), [((0, 1, 2, 9, 10, 11), [3, 3]), (range(0, 12, 2), [6])])
+def test_channels_of_the_input_stay_where_they_are(chosen, learning):
+    """Few runs of them learn in states of their own; of many the best neighbours do, and a note says so."""
+    b = Int8Builder("net", 1, 4, 4, 12)
+    b.emit.loc = "first"
+    x = b.conv(b.x, 4)
+    b.emit.loc = "head"
+    graph, notes = b.done(b.dense(b.pool(x), 3)), list[str]()
+    graph.states[0].init[..., list(chosen)] = 127
+    apply(graph, "sparse_update{scheme=last_1{ratio=0.5}}", Context(TOOLS, notes=notes))
+    parts = [s.learning // 4 for s in graph.states if s.name.startswith("first.weight")]
+    assert parts == learning
+    assert len(notes) == (len(learning) == 1)
+    assert all("3 of the 6 that were asked for: they cannot all be neighbours" in note for note in notes)
+
+
 @pytest.mark.parametrize(("max_parts", "pieces"), [(1, 0), (2, 1), (3, 2)])
 def test_a_weight_becomes_parts_of_which_one_learns(max_parts, pieces):
     graph = _sparse(_net(), "last_1{ratio=0.5}", f",split_weights{{max_parts={max_parts}}}")

@@ -138,9 +138,9 @@ def _check_channels(weight: State, learns: np.ndarray, ratio: float) -> None:
 
 @pytest.mark.parametrize(("model", "name"), NAMED)
 def test_what_learns_can_be_all_that_lies_in_ram(model, name):
-    graph, _ = _network(model, name, ",split_weights{max_parts=5}", classes="10")
+    graph, _ = _network(model, name, ",split_weights{max_parts=4}", classes="10")
     assert not [s.name for s in graph.states if s.region]
-    assert max(n.attrs.get("parts", 1) for n in graph.nodes) <= 5
+    assert max(n.attrs.get("parts", 1) for n in graph.nodes) <= 4
 
 
 @pytest.mark.parametrize("model", list(PUBLISHED))
@@ -150,7 +150,7 @@ def test_no_bit_of_the_outputs_changes(model):
     graph = _imported(model, resolution="64")
     plain = Executor(graph, TOOLS.ops).run({"image": image})["logits"]
     for name in list(PUBLISHED[model])[:2]:
-        sparse, _ = _network(model, name, ",split_weights{max_parts=5}", resolution="64")
+        sparse, _ = _network(model, name, ",split_weights{max_parts=4}", resolution="64")
         assert np.array_equal(Executor(sparse, TOOLS.ops).run({"image": image})["logits"], plain)
 
 
