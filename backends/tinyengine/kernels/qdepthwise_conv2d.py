@@ -1,18 +1,62 @@
 """qdepthwise_conv2d."""
 
-from gradlet.backends.tinyengine.kernel import Call, Kernel, beside, call
+from pathlib import Path
+
+from gradlet.backends.tinyengine.kernel import SCRATCH, Call, Kernel, beside, call
 from gradlet.backends.tinyengine.kernels.qconv2d import forward_attributes, forward_operands, has_few_parts
 from gradlet.backends.tinyengine.window_sizes import window_sizes
 from gradlet.ir.graph import Node
+from gradlet.ir.target import Target
 from gradlet.ir.tensor_type import DType
 
 _C = beside(__file__)
+_PLANAR_C = Path(__file__).with_name("qdepthwise_planar.c")
+_MOST_TAPS = 7  # in a row or column of a window, for the planes
+
+
+def _sizes(node: Node) -> tuple[int, ...]:
+    x, w, y = node.inputs[0].type, node.inputs[1].type, node.outputs[0].type
+    return *window_sizes(node.attrs, x, y, w.shape[:2]), w.shape[2], *forward_attributes(node)
 
 
 def _qdepthwise_conv2d(node: Node) -> Call:
-    x, w, y = node.inputs[0].type, node.inputs[1].type, node.outputs[0].type
-    sizes = (*window_sizes(node.attrs, x, y, w.shape[:2]), w.shape[2], *forward_attributes(node))
-    return call("qdepthwise_conv2d_i8", *forward_operands(node), sizes)
+    return call("qdepthwise_conv2d_i8", *forward_operands(node), _sizes(node))
 
 
-KERNELS = {"qdepthwise_conv2d": Kernel(_C, _qdepthwise_conv2d, dtypes=(DType.I8,), applies=has_few_parts)}
+def _pairs(node: Node) -> int:
+    """Words of taps in a row of the window, each of two taps; with a stride of 1 the first may be half a word."""
+    width, stride = node.inputs[1].type.shape[1], node.attrs["strides"][1]
+    return max(2, (width + 2) // 2 if stride == 1 else (width + 1) // 2)
+
+
+def _pitch(node: Node) -> int:
+    """Words of a row of a plane: all that four results at a time look at, the last four included."""
+    fours = -(-node.outputs[0].type.shape[2] // 4)
+    return (2 if node.attrs["strides"][1] == 1 else 4) * fours + _pairs(node)
+
+
+def _has_planes(node: Node, target: Target) -> bool:
+    attrs, (height, width, _) = node.attrs, node.inputs[1].type.shape
+    channels, out = node.inputs[0].type.shape[3], node.outputs[0].type.shape[3]
+    fits = max(height, width) <= _MOST_TAPS and attrs["strides"][1] <= 2 and channels == out
+    is_dense = tuple(attrs.get("dilation", (1, 1))) == (1, 1)
+    return "dsp" in target.features and fits and is_dense and has_few_parts(node, target)
+
+
+def _planar(node: Node) -> Call:
+    return call("qdepthwise_planar_i8", *forward_operands(node), (*_sizes(node), _pitch(node), _pairs(node)), SCRATCH)
+
+
+def _planar_scratch(node: Node) -> int:
+    """The taps of four channels, and four planes for the rows of a window."""
+    height = node.inputs[1].type.shape[0]
+    return 4 * height * (8 * _pairs(node) + 4 * _pitch(node))
+
+
+_I8 = (DType.I8,)
+KERNELS = {
+    "qdepthwise_conv2d": (
+        Kernel(_PLANAR_C, _planar, name="planar", dtypes=_I8, applies=_has_planes, scratch=_planar_scratch),
+        Kernel(_C, _qdepthwise_conv2d, dtypes=_I8, applies=has_few_parts),
+    )
+}

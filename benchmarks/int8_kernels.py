@@ -1,0 +1,129 @@
+"""What the int8 kernels cost: instructions for each multiply-accumulate, on the emulated Cortex-M7.
+
+python -m gradlet.benchmarks.int8_kernels [--portable] [--target stm32f746] [--json FILE]
+                                                        or: ./bazelw run //benchmarks:int8_kernels
+
+Layers of MCUNet at 128x128, each a program of its own. Instructions are exact and the same in every run;
+multiply-accumulates are those of `OpDef.macs`, so those on padding count. Of ops that do not multiply, elements of
+the result are counted instead. The milliseconds are those of this machine, the best of many runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from gradlet.backends.tinyengine import BACKEND
+from gradlet.backends.tinyengine.cortex_m.build import OPTIONS
+from gradlet.backends.tinyengine.cortex_m.session import open_device
+from gradlet.ir import files
+from gradlet.ir.graph import Attrs, Graph
+from gradlet.ir.op_def import Emit
+from gradlet.ir.plugin import Toolbox, load
+from gradlet.ir.program import Program
+from gradlet.ir.quantized_samples import integers
+from gradlet.ir.target import Memory
+from gradlet.ir.tensor_type import DType, TensorType, f32, i32
+from gradlet.tools.paths import user_path
+
+POINT = {"strides": (1, 1), "padding": (0, 0, 0, 0)}
+QUANT = {"x_zero": -128, "y_zero": -128, "y_scale": 6 / 255}
+SUM = {"x1_scale": 0.05, "x1_zero": -3, "x2_scale": 0.03, "x2_zero": 10, "y_scale": 0.06, "y_zero": -7}
+COLUMNS = ("op", "operands", "multiply-accumulates", "instructions", "each", "ms here")
+RUNS = 20
+
+Use = tuple[str, list[TensorType], Attrs]
+
+
+def i8(*shape: int) -> TensorType:
+    return TensorType(DType.I8, shape)
+
+
+def pointwise(size: int, channels: int, out: int, **attrs: object) -> Use:
+    types = [i8(1, size, size, channels), i8(out, 1, 1, channels), i32(out), f32(out)]
+    return "qconv2d", types, POINT | QUANT | attrs
+
+
+def depthwise(size: int, channels: int, kernel: int, stride: int = 1, **attrs: object) -> Use:
+    types = [i8(1, size, size, channels), i8(kernel, kernel, channels), i32(channels), f32(channels)]
+    window = {"strides": (stride, stride), "padding": (kernel // 2,) * 4}
+    return "qdepthwise_conv2d", types, window | QUANT | attrs
+
+
+def uses() -> Iterator[Use]:
+    first = [i8(1, 128, 128, 3), i8(16, 3, 3, 3), i32(16), f32(16)]
+    yield "qconv2d", first, {"strides": (2, 2), "padding": (1, 1, 1, 1)} | QUANT
+    for size, channels, out in ((64, 16, 8), (64, 8, 32), (32, 16, 48), (32, 48, 16), (16, 24, 120), (16, 120, 24)):
+        yield pointwise(size, channels, out)
+    for size, channels, out in ((8, 40, 160), (8, 160, 40), (8, 48, 192), (4, 96, 384), (4, 384, 96), (4, 96, 576)):
+        yield pointwise(size, channels, out)
+    yield pointwise(4, 384, 96, mask=True)
+    for size, channels, kernel, stride in ((64, 16, 3, 1), (32, 48, 3, 1), (32, 48, 7, 2), (16, 120, 3, 1)):
+        yield depthwise(size, channels, kernel, stride)
+    for size, channels, kernel in ((8, 160, 7), (8, 160, 5), (4, 384, 5), (4, 576, 3)):
+        yield depthwise(size, channels, kernel)
+    yield depthwise(4, 384, 5, mask=True)
+    yield "qdense", [i8(1, 160), i8(10, 160), i32(10), f32(10)], QUANT
+    yield "qadd", [i8(1, 32, 32, 16), i8(1, 32, 32, 16)], SUM
+    yield "qadd", [i8(1, 4, 4, 96), i8(1, 4, 4, 96)], SUM | {"mask": True}
+    yield "qavg_pool2d", [i8(1, 4, 4, 160)], {"kernel": (4, 4)} | POINT
+
+
+def measured(use: Use, tools: Toolbox, target_name: str, portable: bool) -> dict[str, object]:
+    op, types, attrs = use
+    graph = Graph("kernel")
+    node = Emit(tools.ops, graph).node(op, *(graph.add_input(f"x{i}", t) for i, t in enumerate(types)), **attrs)
+    graph.outputs = list(node.outputs)
+    known = tools.get("targets", target_name)
+    target = replace(known, sram=Memory(known.sram.base, 8 << 20))
+    # The kernels then take their C for other processors.
+    options = (*OPTIONS, "-U__ARM_FP", "-U__ARM_FEATURE_DSP") if portable else OPTIONS
+    arrays = dict(zip((v.name for v in graph.inputs), integers()(types, np.random.default_rng(0)), strict=True))
+    session = open_device(Program(graph), target, tools, options=options)
+    session.infer(arrays)
+    instructions = session.instructions
+    session.close()
+    macs = tools.ops[op].macs(node) or node.outputs[0].type.size
+    operands = " ".join(map(str, types[:2])) + (" with mask" if attrs.get("mask") else "")
+    row = (op, operands, macs, instructions, instructions / macs, host_milliseconds(graph, arrays, tools))
+    return dict(zip(COLUMNS, row, strict=True))
+
+
+def host_milliseconds(graph: Graph, arrays: dict[str, np.ndarray], tools: Toolbox) -> float:
+    session = BACKEND.open(Program(graph), tools.get("targets", "x86_64"), tools)
+    best = float("inf")
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        session.infer(arrays)
+        best = min(best, time.perf_counter() - start)
+    session.close()
+    return best * 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", metavar="FILE", help="write the rows there too")
+    parser.add_argument("--portable", action="store_true", help="without assembly")
+    parser.add_argument("--target", default="stm32f746", help="a Cortex-M (default: %(default)s)")
+    args = parser.parse_args()
+    console, table, tools = Console(), Table(box=None), load(installed=False)
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column in COLUMNS[:2] else "right", no_wrap=True)
+    with console.status("emulating"):
+        found = [measured(use, tools, args.target, args.portable) for use in uses()]
+    for op, operands, macs, instructions, each, ms in (row.values() for row in found):
+        table.add_row(str(op), str(operands), f"{macs:,}", f"{instructions:,}", f"{each:.2f}", f"{ms:.2f}")
+    console.print(table)
+    if args.json:
+        files.write_bytes(user_path(args.json), (json.dumps(found, indent=1) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main()
