@@ -9,7 +9,9 @@ from pathlib import Path
 from gradlet.ir.errors import CompileError
 
 # The largest of the published checkpoints takes 1 MB.
-MAX_BYTES = 32 << 20
+MAX_BYTES = 16 << 20
+# Before zipfile makes an object of each: its entry in the directory begins with this signature.
+_MEMBER, _MAX_MEMBERS = b"PK\1\2", 1000
 _PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _HINT = "download the checkpoint anew"
 
@@ -38,6 +40,8 @@ def unzipped(data: bytes, where: str) -> bytes:
     """As `read_pickle`, from the bytes of the file."""
     if len(data) > MAX_BYTES:
         raise CompileError("GL114", f"the file is larger than {MAX_BYTES:,} bytes", where, _HINT)
+    if data.count(_MEMBER) > _MAX_MEMBERS:
+        raise CompileError("GL114", f"the zip file has more than {_MAX_MEMBERS:,} members", where, _HINT)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _member(archive, where)

@@ -216,7 +216,17 @@ def twice() -> bytes:
     return file.getvalue()
 
 
-ARRAY = b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+def crowded() -> bytes:
+    """A directory of 200,000 files."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a/data.pkl", b"N.")
+    data, entry = file.getvalue(), b"PK\1\2" + bytes(42)
+    begin, end = data.index(b"PK\1\2"), data.index(b"PK\5\6")
+    size = (200_000 * len(entry) + end - begin).to_bytes(4, "little")
+    return data[:begin] + entry * 200_000 + data[begin:end] + data[end : end + 12] + size + data[end + 16 :]
+
+
 HOSTILE = {
     "empty": b"",
     "text": b"this is a letter",
@@ -224,6 +234,7 @@ HOSTILE = {
     "zip bomb": bomb(),
     "zip bomb that lies": lying(),
     "two pickles": twice(),
+    "many members": crowded(),
     "lzma": packed(zipfile.ZIP_LZMA),
     "too large": bytes(MAX_BYTES + 1),
     "a value missing": zipped(b"\x80\x02}R."),
