@@ -3,22 +3,30 @@
 
 #include <stddef.h>
 
-// Images [batch, height, width, channels], weights [out channels, taps, channels / groups], in one
-// or two parts that lie one after the other along the channels of a group.
+// Of a weight.
+#define QCONV_PARTS 4
+
+// Images [batch, height, width, channels], weights [out channels, taps, channels / groups], in
+// parts that lie one after the other along the channels of a group.
 typedef struct {
     window_sizes window;
-    int groups, x_zero;
-    int parts, channels[2]; // of a group, in each part
-    int terms[2];           // of a sum, in each part
-    const int8_t *weights[2];
+    int groups, x_zero, depth; // channels of a group
+    int parts, channels[QCONV_PARTS];
+    int terms[QCONV_PARTS]; // of a sum, in each part
+    const int8_t *weights[QCONV_PARTS];
 } qconv_sizes;
 
-static inline qconv_sizes read_qconv(const int *s, const int8_t *w0, const int8_t *w1) {
-    const window_sizes w = read_window(s);
-    const int taps = w.kernel_height * w.kernel_width;
-    const int first = s[16], second = w.channels / s[15] - first;
-    return (qconv_sizes){
-        w, s[15], s[17], w1 ? 2 : 1, {first, second}, {taps * first, taps * second}, {w0, w1}};
+static inline qconv_sizes read_qconv(const int *s, const int8_t *w0, const int8_t *w1,
+                                     const int8_t *w2, const int8_t *w3) {
+    qconv_sizes q = {.window = read_window(s), .groups = s[15], .x_zero = s[20]};
+    const int8_t *weights[QCONV_PARTS] = {w0, w1, w2, w3};
+    q.depth = q.window.channels / q.groups;
+    for (; q.parts < QCONV_PARTS && weights[q.parts]; q.parts++) {
+        q.channels[q.parts] = s[16 + q.parts];
+        q.terms[q.parts] = q.window.kernel_height * q.window.kernel_width * s[16 + q.parts];
+        q.weights[q.parts] = weights[q.parts];
+    }
+    return q;
 }
 
 // The window of one result as a row of bytes; what lies on padding becomes the zero point.
@@ -78,19 +86,25 @@ static inline void qconv_group_i8(int8_t *y, uint8_t *mask, int at, const uint32
             add_tile_4x2_i8(&tile, x, w, channels == 2 ? w + terms : w, terms);
             x += COLUMN_WORDS(terms);
         }
-        finish_tile_i8(y, mask, at + o, s->window.out_channels, tile.acc, rows, channels, o, q);
+        for (int n = 0; n < channels; n++)
+            store_four_i8(y, mask, at + o + n, s->window.out_channels, tile.acc + 4 * n, rows,
+                          o + n, q);
     }
 }
 
 // working: COLUMN_WORDS of the terms of each part, then the bytes of a window.
 static void qconv2d_i8(int8_t *y, uint8_t *mask, const int8_t *x, const int8_t *w0,
-                       const int8_t *w1, const int32_t *bias, const float *scale,
-                       const int32_t *multiplier, const int *sizes, void *working) {
-    const qconv_sizes s = read_qconv(sizes, w0, w1);
-    const requantization q = {bias, scale, multiplier, sizes[18], sizes[19]};
+                       const int8_t *w1, const int8_t *w2, const int8_t *w3, const int32_t *bias,
+                       const float *scale, const int32_t *multiplier, const int *sizes,
+                       void *working) {
+    const qconv_sizes s = read_qconv(sizes, w0, w1, w2, w3);
+    const requantization q = {bias, scale, multiplier, sizes[21], sizes[22]};
     const window_sizes *w = &s.window;
     uint32_t *columns = working;
-    int8_t *row = (int8_t *)(columns + COLUMN_WORDS(s.terms[0]) + COLUMN_WORDS(s.terms[1]));
+    int column_words = 0;
+    for (int part = 0; part < s.parts; part++)
+        column_words += COLUMN_WORDS(s.terms[part]);
+    int8_t *row = (int8_t *)(columns + column_words);
     clear_mask(mask, w->batch * w->out_height * w->out_width * w->out_channels);
     for (int i = 0; i < w->batch * w->out_height; i++) {
         const int8_t *image = x + i / w->out_height * w->height * w->width * w->channels;
@@ -99,8 +113,8 @@ static void qconv2d_i8(int8_t *y, uint8_t *mask, const int8_t *x, const int8_t *
             const int rows = at_most(w->out_width - ox, 4);
             const int at = (i * w->out_width + ox) * w->out_channels;
             for (int group = 0; group < s.groups; group++) {
-                qconv_columns_i8(columns, row, image + group * (s.channels[0] + s.channels[1]),
-                                 rows, iy, ox * w->stride_x - w->left, &s);
+                qconv_columns_i8(columns, row, image + group * s.depth, rows, iy,
+                                 ox * w->stride_x - w->left, &s);
                 qconv_group_i8(y, mask, at, columns, rows, group, &s, &q);
             }
         }

@@ -10,16 +10,16 @@ from gradlet.ir.target import Target
 from gradlet.ir.tensor_type import DType
 
 _C = beside(__file__)
-# As the weights of C: those of the second part are NULL where there is one.
-_MOST_PARTS = 2
+_MOST_PARTS = 4
 
 
-def forward_operands(node: Node) -> tuple[Arg, ...]:
-    """y, mask, x, w of both parts, bias, scale, multiplier: of every quantised linear op."""
+def forward_operands(node: Node, most_parts: int) -> tuple[Arg, ...]:
+    """y, mask, x, w of so many parts, bias, scale, multiplier; what there is not is NULL."""
     count = node.attrs.get("parts", 1)
     x, weights, (bias, scale, *multiplier) = node.inputs[0], node.inputs[1 : count + 1], node.inputs[count + 1 :]
     y, *mask = node.outputs
-    return y, _or_none(mask), x, weights[0], _or_none(weights[1:]), bias, scale, _or_none(multiplier)
+    absent = [None] * (most_parts - count)
+    return y, _or_none(mask), x, *weights, *absent, bias, scale, _or_none(multiplier)
 
 
 def forward_attributes(node: Node) -> tuple[int, ...]:
@@ -27,12 +27,16 @@ def forward_attributes(node: Node) -> tuple[int, ...]:
     return node.attrs["x_zero"], ROUNDINGS.index(rounding(node.attrs)), node.attrs["y_zero"]
 
 
-def has_few_parts(node: Node, target: Target) -> bool:
+def _has_few_parts(node: Node, target: Target) -> bool:
     return int(node.attrs.get("parts", 1)) <= _MOST_PARTS
 
 
 def _or_none(values: Sequence[Value]) -> Value | None:
     return values[0] if values else None
+
+
+def _weights(node: Node) -> list[Value]:
+    return node.inputs[1 : node.attrs.get("parts", 1) + 1]
 
 
 def _is_pointwise(node: Node) -> bool:
@@ -53,19 +57,20 @@ def _sizes(node: Node) -> tuple[int, ...]:
         window, groups = _row_of(x.size // channels, channels, out), 1
     else:
         window, groups = window_sizes(node.attrs, x, y, w.shape[1:3]), node.attrs.get("groups", 1)
-    return *window, groups, w.shape[-1], *forward_attributes(node)
+    channels_of_parts = [w.type.shape[-1] for w in _weights(node)]
+    absent = [0] * (_MOST_PARTS - len(channels_of_parts))
+    return *window, groups, *channels_of_parts, *absent, *forward_attributes(node)
 
 
 def _qconv2d(node: Node) -> Call:
-    return call("qconv2d_i8", *forward_operands(node), _sizes(node), SCRATCH)
+    return call("qconv2d_i8", *forward_operands(node, _MOST_PARTS), _sizes(node), SCRATCH)
 
 
 def _scratch(node: Node) -> int:
     """Four widened columns of each part, and the bytes of one window."""
-    parts = [w.type for w in node.inputs[1 : node.attrs.get("parts", 1) + 1]]
-    terms = [w.size // w.shape[0] for w in parts]
+    terms = [w.type.size // w.type.shape[0] for w in _weights(node)]
     return sum(-(-count // 4) * 32 for count in terms) + max(terms)
 
 
-_KERNEL = Kernel(_C, _qconv2d, dtypes=(DType.I8,), applies=has_few_parts, scratch=_scratch)
+_KERNEL = Kernel(_C, _qconv2d, dtypes=(DType.I8,), applies=_has_few_parts, scratch=_scratch)
 KERNELS = {"qconv2d": _KERNEL, "qdense": _KERNEL}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gradlet.backends.tinyengine.kernel import SCRATCH, Call, Kernel, beside, call
-from gradlet.backends.tinyengine.kernels.qconv2d import forward_attributes, forward_operands, has_few_parts
+from gradlet.backends.tinyengine.kernels.qconv2d import forward_attributes, forward_operands
 from gradlet.backends.tinyengine.window_sizes import window_sizes
 from gradlet.ir.graph import Node
 from gradlet.ir.target import Target
@@ -11,6 +11,7 @@ from gradlet.ir.tensor_type import DType
 
 _C = beside(__file__)
 _PLANAR_C = Path(__file__).with_name("qdepthwise_planar.c")
+_MOST_PARTS = 2
 _MOST_TAPS = 7  # in a row or column of a window, for the planes
 
 
@@ -19,8 +20,12 @@ def _sizes(node: Node) -> tuple[int, ...]:
     return *window_sizes(node.attrs, x, y, w.shape[:2]), w.shape[2], *forward_attributes(node)
 
 
+def _has_few_parts(node: Node, target: Target) -> bool:
+    return int(node.attrs.get("parts", 1)) <= _MOST_PARTS
+
+
 def _qdepthwise_conv2d(node: Node) -> Call:
-    return call("qdepthwise_conv2d_i8", *forward_operands(node), _sizes(node))
+    return call("qdepthwise_conv2d_i8", *forward_operands(node, _MOST_PARTS), _sizes(node))
 
 
 def _pairs(node: Node) -> int:
@@ -40,11 +45,16 @@ def _has_planes(node: Node, target: Target) -> bool:
     channels, out = node.inputs[0].type.shape[3], node.outputs[0].type.shape[3]
     fits = max(height, width) <= _MOST_TAPS and attrs["strides"][1] <= 2 and channels == out
     is_dense = tuple(attrs.get("dilation", (1, 1))) == (1, 1)
-    return "dsp" in target.features and fits and is_dense and has_few_parts(node, target)
+    return "dsp" in target.features and fits and is_dense and _has_few_parts(node, target)
 
 
 def _planar(node: Node) -> Call:
-    return call("qdepthwise_planar_i8", *forward_operands(node), (*_sizes(node), _pitch(node), _pairs(node)), SCRATCH)
+    return call(
+        "qdepthwise_planar_i8",
+        *forward_operands(node, _MOST_PARTS),
+        (*_sizes(node), _pitch(node), _pairs(node)),
+        SCRATCH,
+    )
 
 
 def _planar_scratch(node: Node) -> int:
@@ -57,6 +67,6 @@ _I8 = (DType.I8,)
 KERNELS = {
     "qdepthwise_conv2d": (
         Kernel(_PLANAR_C, _planar, name="planar", dtypes=_I8, applies=_has_planes, scratch=_planar_scratch),
-        Kernel(_C, _qdepthwise_conv2d, dtypes=_I8, applies=has_few_parts),
+        Kernel(_C, _qdepthwise_conv2d, dtypes=_I8, applies=_has_few_parts),
     )
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -62,10 +62,12 @@ def qconv2d() -> Iterator[Use]:
     for (size, channels, out, kernel, attrs), quant in product(WINDOWS, (QUANT, RELU, HIGH)):
         depth = channels // attrs.get("groups", 1)
         yield [i8(2, *size, channels), i8(out, *kernel, depth), *constants(out, "float")], attrs | quant
-        for first in {1, depth // 2} - {0, depth}:
-            weights = [i8(out, *kernel, first), i8(out, *kernel, depth - first)]
-            two = attrs | quant | {"parts": 2}
-            yield [i8(1, *size, channels), *weights, *constants(out, "float")], two
+        for cuts in ((1,), (depth // 2,), (1, 2), (1, depth // 2, depth - 1)):
+            bounds = sorted({0, *cuts, depth})
+            weights = [i8(out, *kernel, end - begin) for begin, end in pairwise(bounds)]
+            if len(weights) == len(cuts) + 1:
+                divided = attrs | quant | {"parts": len(weights)}
+                yield [i8(1, *size, channels), *weights, *constants(out, "float")], divided
 
 
 def qconv2d_in_fixed_point() -> Iterator[Use]:
