@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 # Fitted at Chebyshev nodes; highest power first.
-_EXP = (1.3934545e-3, 8.363777e-3, 4.1666456e-2, 1.6666573e-1, 0.5)
-_LOG = (
+EXP = (1.3934545e-3, 8.363777e-3, 4.1666456e-2, 1.6666573e-1, 0.5)
+LOG = (
     *(7.149754e-2, -1.1571201e-1, 1.1661511e-1, -1.24110505e-1, 1.4249937e-1),
     *(-1.666848e-1, 2.0000708e-1, -2.499999e-1, 3.333333e-1),
 )
-# ln 2 = _HIGH + _LOW, the first with few bits, so that a multiple of it is exact.
-_HIGH, _LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
+# ln 2 = LN2_HIGH + LN2_LOW, the first with few bits, so that a multiple of it is exact.
+LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 
 
 def exp(x: np.ndarray) -> np.ndarray:
@@ -25,8 +25,8 @@ def exp(x: np.ndarray) -> np.ndarray:
     lost, given = (x < f(-103.98)) | np.isnan(x), x
     x = np.where(lost, f(0), x)
     n = (x * f(1.442695041) - f(0.5)).astype(np.int32)
-    r = (x - n.astype(f) * _HIGH) - n.astype(f) * _LOW
-    y = _horner(_EXP, r) * r * r + r + f(1)
+    r = (x - n.astype(f) * LN2_HIGH) - n.astype(f) * LN2_LOW
+    y = _horner(EXP, r) * r * r + r + f(1)
     half = -(-n // 2)  # towards zero, as C divides
     return np.where(np.isnan(given), given, np.where(lost, f(0), _scaled(_scaled(y, half), n - half)))
 
@@ -42,8 +42,8 @@ def log(x: np.ndarray) -> np.ndarray:
     above = fraction > f(1.41421356)
     fraction, n = np.where(above, fraction * f(0.5), fraction), (n + above).astype(f)
     t = fraction - f(1)
-    small = _horner(_LOG, t) * t * t * t + n * _LOW - f(0.5) * t * t
-    total: np.ndarray = t + small + n * _HIGH
+    small = _horner(LOG, t) * t * t * t + n * LN2_LOW - f(0.5) * t * t
+    total: np.ndarray = t + small + n * LN2_HIGH
     return total
 
 

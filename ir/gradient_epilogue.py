@@ -16,7 +16,7 @@ LIMITS = {DType.I8: 127, DType.I16: 32767}
 RANGE = f32(2)
 # What is remembered of the largest gradient after one more step, and how much room is left above it.
 DECAY, HEADROOM = 0.95, 1.5
-_EXPONENTS = 100
+EXPONENTS = 100
 
 T = TypeVar("T")
 
@@ -161,5 +161,5 @@ def _power_of_two(x: Any) -> Any:
         return x.dtype.type(1)
     fraction, exponent = np.frexp(x)
     exponent = exponent - 1 if fraction == 0.5 else exponent
-    exponent = _EXPONENTS if not np.isfinite(x) else min(max(int(exponent), -_EXPONENTS), _EXPONENTS)
+    exponent = EXPONENTS if not np.isfinite(x) else min(max(int(exponent), -EXPONENTS), EXPONENTS)
     return np.ldexp(x.dtype.type(1), exponent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gradlet.backends.tvm.function import parameters
 from gradlet.backends.tvm.kernel import Buffer, Case, Kernel, flattened
@@ -56,7 +56,7 @@ def _call(node: Node, kernel: Kernel, placed: Mapping[Value, Place]) -> Call:
     number: dict[Place, int] = {}
     buffers = [_buffer(v, parts.get(v), number.setdefault(placed[v], len(number))) for v in values]
     count = len(node.inputs)
-    hidden = ("axis", "begin", "end", "moments_begin") if parts else ()
+    hidden = {*kernel.unused, *(("axis", "begin", "end", "moments_begin") if parts else ())}
     case = Case(
         node.op,
         tuple(buffers[:count]),
@@ -80,7 +80,8 @@ def _parts(node: Node, kernel: Kernel) -> dict[Value, Region]:
 
 
 def _buffer(value: Value, part: Region | None, place: int) -> Buffer:
-    type_ = value.type
+    # What integers stand for is in the attributes and operands: nodes that differ in it alone share a function.
+    type_ = replace(value.type, quant=None)
     if part is None:
         return Buffer(type_, place)
     seen = type_.with_shape(*shape_of(part, type_))

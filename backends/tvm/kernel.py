@@ -70,6 +70,7 @@ class Kernel:
         parts: Operands of which an update sees only a part, by index, and what tells which part (None: all) from the
             attributes; the results that take their place are seen in the same way.
         view: The result has the bytes of the operand: nothing runs where they share their memory.
+        unused: Attributes that change nothing about the function.
     """
 
     compute: Callable[..., Sequence[Result]]
@@ -77,6 +78,7 @@ class Kernel:
     flat: bool = False
     parts: Mapping[int, Callable[[Attrs], Region | None]] = field(default_factory=dict, compare=False)
     view: bool = False
+    unused: tuple[str, ...] = ()
 
 
 def flattened(case: Case) -> Case:

@@ -8,7 +8,7 @@ from typing import Any
 from gradlet.backends.tvm.expressions import result, total
 from gradlet.backends.tvm.kernel import Case, Kernel, Read, Result
 from gradlet.backends.tvm.package import te, tirx
-from gradlet.backends.tvm.windows import back, padded, tap
+from gradlet.backends.tvm.windows import back, padded, tap, taps_inside
 from gradlet.ir.windows import Window
 
 
@@ -63,15 +63,7 @@ def _divisor(case: Case, window: Window, shape: Sequence[int], row: Any, column:
     """How many elements an average is over."""
     if case.attrs.get("count_include_pad", True) or not any(window.padding):
         return float(window.taps)
-    rows = _seen(window, 0, shape[1], row)
-    return (rows * _seen(window, 1, shape[2], column)).astype("float32")
-
-
-def _seen(window: Window, axis: int, size: int, position: Any) -> Any:
-    """How many taps lie on the image, not on its padding."""
-    first = position * window.strides[axis] - window.padding[axis]
-    taps = [first + k * window.dilation[axis] for k in range(window.kernel[axis])]
-    return sum((tirx.all(t >= 0, t < size).astype("int32") for t in taps), tirx.const(0, "int32"))
+    return taps_inside(window, shape, row, column).astype("float32")
 
 
 def _avg_pool(case: Case, x: Read) -> Sequence[Result]:

@@ -6,43 +6,39 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from gradlet.backends.tvm.due import if_due
+from gradlet.backends.tvm.exact import product, real
 from gradlet.backends.tvm.expressions import c_function, result
 from gradlet.backends.tvm.kernel import Case, Kernel, Read, Result
 from gradlet.backends.tvm.package import te, tirx
 from gradlet.ir.updates import moment_region, region
 
 
-def _if_due(case: Case, micro: Sequence[Read], new: Any, old: Any) -> Any:
-    if not micro:
-        return new
-    return tirx.Select((micro[0]() + 1) % case.attrs["every"] == 0, new, old)
-
-
 def _decayed(case: Case, g: Any, w: Any) -> Any:
     decay = case.attrs.get("weight_decay", 0.0)
-    return g + decay * w if decay else g
+    return g + product(w, real(decay)) if decay else g
 
 
 def _sgd(case: Case, w: Read, g: Read, lr: Read, *micro: Read) -> Sequence[Result]:
     def element(*i: Any) -> Any:
-        return _if_due(case, micro, w(*i) - lr() * _decayed(case, g(*i), w(*i)), w(*i))
+        return if_due(case, micro, w(*i) - product(lr(), _decayed(case, g(*i), w(*i))), w(*i))
 
     return [result(case, element)]
 
 
 def _momentum(case: Case, w: Read, g: Read, v: Read, lr: Read, *micro: Read) -> Sequence[Result]:
-    mu = case.attrs["momentum"]
+    mu = real(case.attrs["momentum"])
 
     def moment(*i: Any) -> Any:
-        return _if_due(case, micro, mu * v(*i) + _decayed(case, g(*i), w(*i)), v(*i))
+        return if_due(case, micro, product(v(*i), mu) + _decayed(case, g(*i), w(*i)), v(*i))
 
     new_v = result(case, moment, 1)
 
     def parameter(*i: Any) -> Any:
         step = new_v(*i)
         if case.attrs.get("nesterov", False):
-            step = _decayed(case, g(*i), w(*i)) + mu * step
-        return _if_due(case, micro, w(*i) - lr() * step, w(*i))
+            step = _decayed(case, g(*i), w(*i)) + product(step, mu)
+        return if_due(case, micro, w(*i) - product(lr(), step), w(*i))
 
     return [result(case, parameter), new_v]
 
@@ -56,10 +52,10 @@ def _adam(case: Case, w: Read, g: Read, m: Read, v: Read, step: Read, lr: Read, 
         return g(*i) if attrs.get("decoupled", False) else _decayed(case, g(*i), w(*i))
 
     def first(*i: Any) -> Any:
-        return _if_due(case, micro, beta1 * m(*i) + (1 - beta1) * gradient(*i), m(*i))
+        return if_due(case, micro, beta1 * m(*i) + (1 - beta1) * gradient(*i), m(*i))
 
     def second(*i: Any) -> Any:
-        return _if_due(case, micro, beta2 * v(*i) + (1 - beta2) * gradient(*i) * gradient(*i), v(*i))
+        return if_due(case, micro, beta2 * v(*i) + (1 - beta2) * gradient(*i) * gradient(*i), v(*i))
 
     new_m, new_v = result(case, first, 1), result(case, second, 2)
     rate = te.compute((), lambda: lr() / _correction(beta1, step()), name="rate")
@@ -68,7 +64,7 @@ def _adam(case: Case, w: Read, g: Read, m: Read, v: Read, step: Read, lr: Read, 
     def parameter(*i: Any) -> Any:
         kept = w(*i) * (1 - lr() * decay) if decay else w(*i)
         moved = kept - rate() * new_m(*i) / (te.sqrt(new_v(*i)) / deviation() + attrs["eps"])
-        return _if_due(case, micro, moved, w(*i))
+        return if_due(case, micro, moved, w(*i))
 
     return [result(case, parameter), new_m, new_v]
 
@@ -82,14 +78,14 @@ def _accumulate(case: Case, a: Read, g: Read, micro: Read) -> Sequence[Result]:
     every = case.attrs["every"]
 
     def element(*i: Any) -> Any:
-        share = g(*i) * (1 / every)
+        share = product(g(*i), real(1 / every))
         return tirx.Select(micro() % every == 0, share, a(*i) + share)
 
     return [result(case, element)]
 
 
 def _count(case: Case, c: Read, *micro: Read) -> Sequence[Result]:
-    return [result(case, lambda: _if_due(case, micro, c() + 1, c()))]
+    return [result(case, lambda: if_due(case, micro, c() + 1, c()))]
 
 
 KERNELS = {

@@ -14,8 +14,8 @@ _ALIGNMENT = 4
 def overlays(case: Case) -> Iterator[dict[int, int]]:
     """Every way in which the op lets one result take the place of an operand: output -> input."""
     (node,) = graph_of(case).nodes
-    for output, operands in case.op.may_overwrite.items():
-        for operand in operands:
+    for output in case.op.may_overwrite:
+        for operand in case.op.lenders(node, output):
             inside = operand < len(node.inputs) and operand not in case.op.writes.values()
             if inside and node.inputs[operand].type.bytes >= node.outputs[output].type.bytes:
                 yield {output: operand}
