@@ -30,7 +30,7 @@ from gradlet.ir.plugin import Toolbox, load
 from gradlet.ir.user_states import from_user
 from gradlet.optimizers.pipelines import parse_pipeline
 from gradlet.tools.api import Compiled, Options, compile_program, import_source
-from gradlet.tools.datasets import Dataset, Split, load_dataset
+from gradlet.tools.datasets import Dataset, load_dataset
 from gradlet.tools.divided import RememberingSession
 from gradlet.tools.fine_tuning import Callbacks, fine_tune
 from gradlet.tools.paths import user_path
@@ -102,11 +102,11 @@ class Bench:
         for images in (train, train[:, :, ::-1], test):
             self.session.remember(images)
 
-    def run(self, seed: int, epochs: float, callbacks: Callbacks) -> Log:
+    def run(self, seed: int, args: argparse.Namespace, callbacks: Callbacks) -> Log:
         head = from_user(self.session.rest.graph, new_head(seed, self.tools))
         self.session.set_states(self.initial | head)
-        warmup = WARMUP * epochs / EPOCHS
-        settings = Settings(epochs, self.configuration.lr, warmup, "linear", seed, flip=True)
+        warmup, lr = WARMUP * args.epochs / EPOCHS, self.configuration.lr
+        settings = Settings(args.epochs, lr, warmup, "linear", seed, flip=True, evaluate_every=args.evaluate_every)
         return fine_tune(self.session, self.made.program, self.data, settings, callbacks)
 
 
@@ -122,7 +122,7 @@ def measure(name: str, args: argparse.Namespace, data: Dataset, tools: Toolbox, 
     console.print(f"{name}: compiled, its front run for all images: {time.monotonic() - begin:.0f} s")
     for seed, path in missing.items():
         begin = time.monotonic()
-        log = bench.run(seed, args.epochs, Callbacks(epoch=partial(tell, console)))
+        log = bench.run(seed, args, Callbacks(epoch=partial(tell, console)))
         record = summary_of(log) | {"configuration": name, "seed": seed, "seconds": time.monotonic() - begin}
         del record["losses"]
         files.write_bytes(path.with_suffix(".csv"), csv_of(log).encode())
@@ -156,17 +156,19 @@ def show(found: Mapping[str, list[dict[str, Any]]], console: Console) -> None:
 
 
 def draw(found: Mapping[str, list[dict[str, Any]]], path: Path) -> None:
-    """Accuracy after each epoch, the mean of the seeds."""
+    """Training loss and accuracy after each epoch, means of the seeds."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.subplots()
-    for name, runs in found.items():
-        curves = np.array([[epoch["test_accuracy"] for epoch in run["epochs"]] for run in runs], float)
-        axes.plot(np.arange(1, curves.shape[1] + 1), 100 * curves.mean(axis=0), label=name, marker=".")
-    axes.set(xlabel="epoch", ylabel="accuracy on test images, %", title="mcunet-5fps on CIFAR-10, 5,000 images")
-    axes.grid(alpha=0.3)
-    axes.legend()
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    titles = {"loss": "training loss", "test_accuracy": "accuracy on test images"}
+    for axes, (column, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
+        for name, runs in found.items():
+            curves = np.array([[epoch[column] for epoch in run["epochs"]] for run in runs], float)
+            axes.plot(np.arange(1, curves.shape[1] + 1), curves.mean(axis=0), label=name, marker=".")
+        axes.set(xlabel="epoch", title=title)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.suptitle("mcunet-5fps, int8, on 5,000 images of CIFAR-10")
     figure.savefig(path)
 
 
@@ -178,12 +180,14 @@ def main() -> None:
     add("--seeds", type=int, default=SEEDS, help="how many (%(default)s)")
     add("--first-seed", type=int, default=0, help="the seeds from this one on (%(default)s)")
     add("--epochs", type=float, default=EPOCHS, help="in all; the first part is the warm-up (%(default)s)")
+    add("--evaluate-every", type=int, default=1, help="epochs; 0 evaluates at the end only (%(default)s)")
     add("--samples", type=int, help="take so many training images only, and test images: to try it out")
     add("--backend", default="tinyengine", help="(%(default)s)")
     args = parser.parse_args()
     console, tools, data = Console(), load(installed=False), load_dataset(str(DATA / IMAGES))
     if args.samples:
-        data = Dataset(*(Split(s.inputs[: args.samples], s.targets[: args.samples]) for s in (data.train, data.test)))
+        few = np.arange(args.samples)
+        data = Dataset(data.train[few], data.test[few])
     for name in args.only.split(","):
         measure(name, args, data, tools, console)
     found = records(user_path(args.out))

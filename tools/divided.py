@@ -101,7 +101,7 @@ class RememberingSession:
 def _digest(batch: Arrays, index: int) -> bytes:
     digest = blake2b(digest_size=16)
     for array in batch.values():
-        digest.update(np.ascontiguousarray(array[index]))
+        digest.update(np.ascontiguousarray(array[index]).data)
     return digest.digest()
 
 
