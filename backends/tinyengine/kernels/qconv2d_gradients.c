@@ -1,17 +1,16 @@
 #include "gradient_sums.h"
 
-// Images [batch, height, width, channels], weights [out channels, taps, channels / groups] in one
-// or two parts, one after the other along the channels. `bits` are those of the gradient g.
+// Images [batch, height, width, channels], weights [out channels, taps, channels / groups] in up to
+// four parts, one after the other along the channels. `bits` are those of the gradient g.
 
-// A window, and how the channels are divided: among groups, then among the parts of the weights.
+// A window, and how the channels are divided among groups.
 typedef struct {
     window_sizes s;
     int groups, depth, channels; // of a group: output channels, input channels
-    int first;                   // channels that the first part holds
 } divided_window;
 
 static inline divided_window read_divided(const int *sizes) {
-    divided_window d = {read_window(sizes), sizes[15], 0, 0, sizes[16]};
+    divided_window d = {read_window(sizes), sizes[15], 0, 0};
     d.depth = d.s.out_channels / d.groups;
     d.channels = d.s.channels / d.groups;
     return d;
@@ -73,9 +72,11 @@ static inline void qconv2d_input_channels(gradient_end *end, const void *g, int 
 }
 
 // dx[iy, ix] = sum over the windows that see the pixel, of g times the weight of the tap there.
-static inline void qconv2d_input_grad(gradient_end *end, const void *g, int bits, const int8_t *w0,
-                                      const int8_t *w1, const int *sizes) {
+// sizes: as of read_divided, then the channels of each part; weights that there are not are NULL.
+static inline void qconv2d_input_grad(gradient_end *end, const void *g, int bits,
+                                      const int8_t *const w[4], const int *sizes) {
     const divided_window d = read_divided(sizes);
+    const int *in_part = sizes + 16;
     const window_sizes *s = &d.s;
     for (int left = begin_passes(end); left > 0; left--) {
         for (int line = 0; line < s->batch * s->height; line++)
@@ -83,45 +84,46 @@ static inline void qconv2d_input_grad(gradient_end *end, const void *g, int bits
             for (int phase = 0; phase < at_most(s->stride_x, s->width); phase++)
                 for (int ix = phase; ix < s->width; ix += GRADIENT_ROWS * s->stride_x) {
                     const int rows = at_most((s->width - 1 - ix) / s->stride_x + 1, GRADIENT_ROWS);
-                    for (int group = 0; group < d.groups; group++) {
-                        qconv2d_input_channels(end, g, bits, w0, group, 0, d.first, rows, line, ix,
-                                               &d);
-                        if (w1)
-                            qconv2d_input_channels(end, g, bits, w1, group, d.first, d.channels,
-                                                   rows, line, ix, &d);
-                    }
+                    for (int group = 0; group < d.groups; group++)
+                        for (int part = 0, begin = 0; begin < d.channels; begin += in_part[part++])
+                            qconv2d_input_channels(end, g, bits, w[part], group, begin,
+                                                   begin + in_part[part], rows, line, ix, &d);
                 }
         end_pass(end);
     }
 }
 
 static void qconv2d_input_grad_i8(void *dx, float *range, const int8_t *g, const float *g_range,
-                                  const int8_t *w0, const int8_t *w1, const uint8_t *mask,
-                                  const float *scale, const void *skip, const float *skip_range,
-                                  const int *sizes, int bits, int skip_bits, float factor,
-                                  float skip_factor) {
+                                  const int8_t *w0, const int8_t *w1, const int8_t *w2,
+                                  const int8_t *w3, const uint8_t *mask, const float *scale,
+                                  const void *skip, const float *skip_range, const int *sizes,
+                                  int bits, int skip_bits, float factor, float skip_factor) {
     gradient_end end = gradient_end_of(dx, range, bits, g_range, factor, mask, scale, skip,
                                        skip_range, skip_bits, skip_factor);
-    qconv2d_input_grad(&end, g, 8, w0, w1, sizes);
+    const int8_t *const w[4] = {w0, w1, w2, w3};
+    qconv2d_input_grad(&end, g, 8, w, sizes);
 }
 
 static void qconv2d_input_grad_i16(void *dx, float *range, const int16_t *g, const float *g_range,
-                                   const int8_t *w0, const int8_t *w1, const uint8_t *mask,
-                                   const float *scale, const void *skip, const float *skip_range,
-                                   const int *sizes, int bits, int skip_bits, float factor,
-                                   float skip_factor) {
+                                   const int8_t *w0, const int8_t *w1, const int8_t *w2,
+                                   const int8_t *w3, const uint8_t *mask, const float *scale,
+                                   const void *skip, const float *skip_range, const int *sizes,
+                                   int bits, int skip_bits, float factor, float skip_factor) {
     gradient_end end = gradient_end_of(dx, range, bits, g_range, factor, mask, scale, skip,
                                        skip_range, skip_bits, skip_factor);
-    qconv2d_input_grad(&end, g, 16, w0, w1, sizes);
+    const int8_t *const w[4] = {w0, w1, w2, w3};
+    qconv2d_input_grad(&end, g, 16, w, sizes);
 }
 
 static void qconv2d_input_grad_f32(void *dx, float *range, const float *g, const int8_t *w0,
-                                   const int8_t *w1, const uint8_t *mask, const float *scale,
-                                   const void *skip, const float *skip_range, const int *sizes,
-                                   int bits, int skip_bits, float factor, float skip_factor) {
+                                   const int8_t *w1, const int8_t *w2, const int8_t *w3,
+                                   const uint8_t *mask, const float *scale, const void *skip,
+                                   const float *skip_range, const int *sizes, int bits,
+                                   int skip_bits, float factor, float skip_factor) {
     gradient_end end = gradient_end_of(dx, range, bits, NULL, factor, mask, scale, skip, skip_range,
                                        skip_bits, skip_factor);
-    qconv2d_input_grad(&end, g, 32, w0, w1, sizes);
+    const int8_t *const w[4] = {w0, w1, w2, w3};
+    qconv2d_input_grad(&end, g, 32, w, sizes);
 }
 
 // One tap, at (y, x) from the first, of dw for some output channels and input channels: `from` and
