@@ -67,6 +67,17 @@ class Int8Builder:
         real = sum(self._real(v) for v in (a, b))
         return self._emit("qadd", [a, b], attrs | _range_of(np.asarray(real), relu=False))
 
+    def quantize(self, x: Value, scale: float, zero_point: int) -> Value:
+        """Of floats, of which there is no sample yet: images stand for it."""
+        y = self.emit("quantize", x, scale=scale, zero_point=zero_point)
+        self.samples[y] = images(y.type, 1)
+        return y
+
+    def requantize(self, x: Value, scale: float, zero_point: int) -> Value:
+        assert x.type.quant
+        attrs = {"x_scale": x.type.quant.scale[0], "x_zero": x.type.quant.zero_point[0]}
+        return self._emit("requantize", [x], self._attrs() | attrs | {"y_scale": scale, "y_zero": zero_point})
+
     def pool(self, x: Value) -> Value:
         """The mean of each channel, [N, C]."""
         size = x.type.shape[1:3]
@@ -207,6 +218,26 @@ def inverted_residuals(
     x = b.pool(x)
     b.emit.loc = "head"
     return b.done(b.head(x, classes))
+
+
+def residual_stage(*, rounding: str = "float", float_head: bool = True) -> Graph:
+    """Three blocks that read channels which residuals tie together, the last of which makes those of the head alone."""
+    b = Int8Builder("stage", 1, 6, 6, 3, seed=2, rounding=rounding)
+    b.emit.loc = "first"
+    x = b.conv(b.x, 10, 3, relu=True)
+    for k, (width, expanded) in enumerate(((10, 14), (10, 14), (8, 12))):
+        block, entry = f"blocks.{k}", x
+        b.emit.loc = f"{block}.expand"
+        x = b.conv(x, expanded, relu=True)
+        b.emit.loc = f"{block}.depthwise"
+        x = b.depthwise(x)
+        b.emit.loc = f"{block}.project"
+        x = b.conv(x, width)
+        b.emit.loc = block
+        x = b.add(x, entry) if width == 10 else x
+    b.emit.loc = "head"
+    x = b.pool(x)
+    return b.done(b.head(x, 5) if float_head else b.dense(x, 5))
 
 
 def images(type_: TensorType, seed: int) -> np.ndarray:
