@@ -83,7 +83,8 @@ def _by_channels(graph: Graph, choices: Sequence[Choice]) -> list[tuple[Channels
 
 def _mark(graph: Graph, context: Context, choice: Choice) -> None:
     weight, axis, runs = choice.layer.weight, choice.layer.axes.inp, choice.runs
-    if 1 < len(runs) <= MOST_PARTS and can_be_divided(graph, weight):
+    most = MOST_PARTS.get(choice.layer.node.op, 1)
+    if 1 < len(runs) <= most and can_be_divided(graph, weight):
         divide(graph, weight, axis, choice.chosen, [end for _, end in runs[:-1]])
         return
     begin = runs[0][0] if len(runs) == 1 else _best_window(context, choice)

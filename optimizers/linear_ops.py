@@ -30,7 +30,7 @@ LINEAR: Mapping[str, WeightAxes] = {
 # Their weights may be several operands, one after the other along the input channels; constants follow the bias.
 QUANTIZED: Mapping[str, WeightAxes] = {f"q{op}": axes for op, axes in LINEAR.items()}
 # As many as the kernels of every backend take.
-MOST_PARTS = 2
+MOST_PARTS: Mapping[str, int] = {"qconv2d": 4, "qdense": 4, "qdepthwise_conv2d": 2}
 # `ordered_dense` is a dense that adds in a fixed order.
 WEIGHTED: Mapping[str, WeightAxes] = {**LINEAR, "ordered_dense": LINEAR["dense"], **QUANTIZED}
 

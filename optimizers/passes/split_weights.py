@@ -23,11 +23,11 @@ class SplitWeights:
     frozen channels stay beside those that learn, as few as possible.
 
     Attributes:
-        max_parts: Of the weight of one op, as its kernels take them.
+        max_parts: Of the weight of one op; None: as many as the kernels of Gradlet take.
     """
 
     name: ClassVar[str] = "split_weights"
-    max_parts: int = MOST_PARTS
+    max_parts: int | None = None
 
     def run(self, graph: Graph, context: Context) -> bool:
         if any(n.phase is not Phase.FORWARD for n in graph.nodes):
@@ -40,7 +40,7 @@ class SplitWeights:
 
     def _split(self, graph: Graph, node: Node) -> None:
         """Cuts off frozen ends of the parts of a weight, the largest first."""
-        room = self.max_parts - len(weight_parts(node))
+        room = (self.max_parts or MOST_PARTS[node.op]) - len(weight_parts(node))
         ends = [end for value in weight_parts(node) for end in _frozen_ends(graph, graph.state_of(value))]
         ends.sort(key=lambda end: -end.channels)
         axis = WEIGHTED[node.op].inp

@@ -11,7 +11,7 @@ from gradlet.backends.reference.executor import Executor
 from gradlet.backends.reference.session import ReferenceSession
 from gradlet.ir import files
 from gradlet.ir.errors import CompileError
-from gradlet.ir.graph import Graph, Region, Role, Source, State, Value, written_states
+from gradlet.ir.graph import Graph, Region, Role, Source, State, written_states
 from gradlet.ir.passes import Context
 from gradlet.ir.program import Program
 from gradlet.ir.user_states import from_user, to_user
@@ -20,7 +20,7 @@ from gradlet.optimizers.channel_order import channels_of
 from gradlet.optimizers.clone import clone
 from gradlet.optimizers.compilation import optimize
 from gradlet.optimizers.layers import find_layers
-from gradlet.tests.int8_models import Int8Builder, int8_batches
+from gradlet.tests.int8_models import Int8Builder, int8_batches, residual_stage
 from gradlet.tests.small_models import TOOLS, apply
 
 HALF = "full{ratio=0.5}"
@@ -29,30 +29,8 @@ RANDOM = "full{ratio=0.4,criterion=random,seed=2}"
 NEAREST = "sgd{rounding=nearest}"
 
 
-def _block(b: Int8Builder, name: str, x: Value, width: int, expanded: int) -> Value:
-    """An inverted residual, with the sum if its width stays."""
-    y = x
-    b.emit.loc = f"{name}.expand"
-    y = b.conv(y, expanded, relu=True)
-    b.emit.loc = f"{name}.depthwise"
-    y = b.depthwise(y)
-    b.emit.loc = f"{name}.project"
-    y = b.conv(y, width)
-    b.emit.loc = name
-    return b.add(y, x) if x.type.shape[-1] == width else y
-
-
 def _net(*, rounding: str = "float", float_head: bool = False) -> Graph:
-    """Three blocks that read tied channels, then one that makes those of the head alone."""
-    b = Int8Builder("net", 1, 6, 6, 3, seed=2, rounding=rounding)
-    b.emit.loc = "first"
-    x = b.conv(b.x, 10, 3, relu=True)
-    for k in range(2):
-        x = _block(b, f"blocks.{k}", x, 10, 14)
-    x = _block(b, "blocks.2", x, 8, 12)
-    b.emit.loc = "head"
-    x = b.pool(x)
-    return _with_sources(b.done(b.head(x, 5) if float_head else b.dense(x, 5)))
+    return _with_sources(residual_stage(rounding=rounding, float_head=float_head))
 
 
 def _with_sources(graph: Graph) -> Graph:
@@ -227,7 +205,7 @@ def test_channels_in_the_middle_leave_two_frozen_parts():
 def test_of_too_many_parts_the_larger_is_cut_off():
     graph = clone(_net())
     _mark_middle(graph)
-    apply(graph, "split_weights")
+    apply(graph, "split_weights{max_parts=2}")
     first, last = (s for s in graph.states if s.name.startswith("blocks.0.project.weight"))
     assert (first.init.shape[3], last.init.shape[3]) == (7, 7)
     assert first.region and (first.region.begin, first.region.end) == (2, 7)
