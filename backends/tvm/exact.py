@@ -35,7 +35,7 @@ def dtype_of(x: Any) -> str:
     return str(x.dtype if isinstance(x, te.TensorSlice) else x.ty)
 
 
-def real(value: float) -> Any:
+def real(value: float | np.floating[Any]) -> Any:
     """A constant, rounded to float32."""
     return tirx.const(float(np.float32(value)), "float32")
 

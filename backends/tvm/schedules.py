@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 # Floats: a vector of this machine, and what a tile of sums may take of its registers.
@@ -73,6 +73,19 @@ def sum_in_registers(schedule: Any, block: Any, reductions: Sequence[Any], inner
     in_registers(schedule, inner)
     start = schedule.decompose_reduction(block, reductions[0])
     in_registers(schedule, schedule.get_loops(start)[-len(inner) :])
+
+
+def vectors(*names: str) -> Callable[[Any, Any], None]:
+    """A schedule for elementwise stages: LLVM finds no vectors by itself where each product is rounded."""
+
+    def schedule(schedule: Any, case: Any) -> None:
+        for name in names:
+            loops = schedule.get_loops(schedule.get_sblock(name))
+            width = lanes(extent(schedule, loops[-1])) if loops else 1
+            if width > 1:
+                schedule.vectorize(schedule.split(loops[-1], [None, width])[1])
+
+    return schedule
 
 
 def in_registers(schedule: Any, loops: Sequence[Any]) -> None:

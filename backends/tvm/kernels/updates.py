@@ -1,4 +1,7 @@
-"""Update rules: parameters, moments and counters change where they lie, when they are due."""
+"""Update rules: parameters, moments and counters change where they lie, when they are due.
+
+Steps of quantised networks are the same bit for bit everywhere: sgd, momentum and accumulate round each product.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from gradlet.backends.tvm.exact import product, real
 from gradlet.backends.tvm.expressions import c_function, result
 from gradlet.backends.tvm.kernel import Case, Kernel, Read, Result
 from gradlet.backends.tvm.package import te, tirx
+from gradlet.backends.tvm.schedules import vectors
 from gradlet.ir.updates import moment_region, region
 
 
@@ -89,9 +93,9 @@ def _count(case: Case, c: Read, *micro: Read) -> Sequence[Result]:
 
 
 KERNELS = {
-    "sgd": Kernel(_sgd, flat=True, parts={0: region}),
-    "momentum": Kernel(_momentum, flat=True, parts={0: region, 2: moment_region}),
+    "sgd": Kernel(_sgd, vectors("y0"), flat=True, parts={0: region}),
+    "momentum": Kernel(_momentum, vectors("y1", "y0"), flat=True, parts={0: region, 2: moment_region}),
     "adam": Kernel(_adam, flat=True, parts={0: region, 2: moment_region, 3: moment_region}),
-    "accumulate": Kernel(_accumulate, flat=True, parts={0: region}),
+    "accumulate": Kernel(_accumulate, vectors("y0"), flat=True, parts={0: region}),
     "count": Kernel(_count),
 }

@@ -28,7 +28,17 @@ from gradlet.ir.tensor_type import DType, TensorType, f32, i32
 from gradlet.tests.backends.tvm.plans import overlays, planned
 from gradlet.tests.ops.cases import CASES, TOOLBOX, Case
 
-_FAMILIES = ("q", "quantize", "dequantize", "requantize", "rescale_gradient", "ordered_", "master_sgd")
+_FAMILIES = (
+    "q",
+    "dequantize",
+    "requantize",
+    "rescale_gradient",
+    "ordered_",
+    "master_sgd",
+    "sgd",
+    "momentum",
+    "accumulate",
+)
 _FUSED = "vfmadd"
 
 
