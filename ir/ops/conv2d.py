@@ -143,7 +143,7 @@ def _slices(node: Node) -> Mapping[int, Sequence[tuple[int, int]]]:
 
 def _taps(node: Node) -> int:
     """Weights that each element of g (or of the output) meets; those on padding are counted."""
-    w = node.outputs[0] if node.op == "conv2d_weight_grad" else node.inputs[1]
+    w = node.outputs[0] if node.op.endswith("conv2d_weight_grad") else node.inputs[1]
     return w.type.size // w.type.shape[0]
 
 

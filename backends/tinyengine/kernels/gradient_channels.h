@@ -10,9 +10,107 @@ typedef struct {
     int row, term;
 } channel_steps;
 
+static inline int32_t low_half(uint32_t pair) {
+    return (int16_t)(pair & 0xffff);
+}
+
+static inline int32_t high_half(uint32_t pair) {
+    return (int16_t)(pair >> 16);
+}
+
+// Four channels, for processors that multiply halves of words.
+static inline void add_four_channels_i8(int32_t *acc, const int8_t *g, channel_steps g_step,
+                                        const int8_t *b, channel_steps b_step, int zero, int rows,
+                                        int terms) {
+    const uint32_t zeros = both_halves(zero);
+    int32_t s0 = acc[0], s1 = acc[1], s2 = acc[2], s3 = acc[3];
+    for (int i = 0; i < rows; i++, g += g_step.row, b += b_step.row) {
+        const int8_t *x = g, *y = b;
+        for (int k = 0; k < terms; k++, x += g_step.term, y += b_step.term) {
+            const uint32_t four = load_four_i8(x), other = load_four_i8(y);
+            const uint32_t even = even_pair_i8(four), odd = odd_pair_i8(four);
+            const uint32_t p = subtract_pairs(even_pair_i8(other), zeros);
+            const uint32_t q = subtract_pairs(odd_pair_i8(other), zeros);
+            s0 += low_half(even) * low_half(p);
+            s1 += low_half(odd) * low_half(q);
+            s2 += high_half(even) * high_half(p);
+            s3 += high_half(odd) * high_half(q);
+        }
+    }
+    acc[0] = s0;
+    acc[1] = s1;
+    acc[2] = s2;
+    acc[3] = s3;
+}
+
+// Products of four channels of g and of b, from a byte offset on.
+#define PRODUCTS_OF_FOUR(offset, s0, s1, s2, s3)                      \
+    "ldr %[t], [%[g], #" offset "]\n ldr %[u], [%[b], #" offset "]\n" \
+    "sxtb16 %[p], %[t], ror #8\n sxtb16 %[t], %[t]\n"                 \
+    "sxtb16 %[q], %[u], ror #8\n sxtb16 %[u], %[u]\n"                 \
+    "smlabb %[" s0 "], %[t], %[u], %[" s0 "]\n"                       \
+    "smlabb %[" s1 "], %[p], %[q], %[" s1 "]\n"                       \
+    "smlatt %[" s2 "], %[t], %[u], %[" s2 "]\n"                       \
+    "smlatt %[" s3 "], %[p], %[q], %[" s3 "]\n"
+
+// Eight channels of at least one term.
+static inline void add_eight_channels_i8(int32_t *acc, const int8_t *g, channel_steps g_step,
+                                         const int8_t *b, channel_steps b_step, int rows,
+                                         int terms) {
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FP) && defined(__OPTIMIZE__) && \
+    !defined(__OPTIMIZE_SIZE__)
+    int32_t s0, s1, s2, s3, s4, s5, s6, s7;
+    uint32_t q, t, u;
+    const void *p = acc;
+    const int8_t *row_end = b + terms * b_step.term;
+    // All fourteen registers are taken: steps and ends lie in those for floats.
+    // clang-format off
+    __asm__ volatile(
+        "ldrd %[s0], %[s1], [%[p]]\n ldrd %[s2], %[s3], [%[p], #8]\n"
+        "ldrd %[s4], %[s5], [%[p], #16]\n ldrd %[s6], %[s7], [%[p], #24]\n"
+        "1:\n"
+        PRODUCTS_OF_FOUR("0", "s0", "s1", "s2", "s3")
+        PRODUCTS_OF_FOUR("4", "s4", "s5", "s6", "s7")
+        "vmov %[t], %[g_term]\n add %[g], %[t]\n"
+        "vmov %[t], %[b_term]\n add %[b], %[t]\n"
+        "vmov %[u], %[row_end]\n cmp %[b], %[u]\n"
+        "bne 1b\n"
+        "vmov %[t], %[g_row]\n add %[g], %[t]\n"
+        "vmov %[t], %[b_back]\n add %[b], %[t]\n"
+        "vmov %[t], %[b_row]\n add %[u], %[t]\n vmov %[row_end], %[u]\n"
+        "vmov %[t], %[end]\n cmp %[u], %[t]\n"
+        "bne 1b\n"
+        : [s0] "=&r"(s0), [s1] "=&r"(s1), [s2] "=&r"(s2), [s3] "=&r"(s3), [s4] "=&r"(s4), [s5] "=&r"(s5),
+          [s6] "=&r"(s6), [s7] "=&r"(s7), [g] "+&r"(g), [b] "+&r"(b), [p] "+&r"(p), [q] "=&r"(q),
+          [t] "=&r"(t), [u] "=&r"(u), [row_end] "+&t"(row_end)
+        : [g_term] "t"(g_step.term), [b_term] "t"(b_step.term), [b_row] "t"(b_step.row),
+          [g_row] "t"(g_step.row - terms * g_step.term), [b_back] "t"(b_step.row - terms * b_step.term),
+          [end] "t"(row_end + rows * b_step.row)
+        : "cc", "memory");
+    // clang-format on
+    acc[0] = s0;
+    acc[1] = s1;
+    acc[2] = s2;
+    acc[3] = s3;
+    acc[4] = s4;
+    acc[5] = s5;
+    acc[6] = s6;
+    acc[7] = s7;
+#else
+    add_four_channels_i8(acc, g, g_step, b, b_step, 0, rows, terms);
+    add_four_channels_i8(acc + 4, g + 4, g_step, b + 4, b_step, 0, rows, terms);
+#endif
+}
+
 static inline void add_channels_i8(int32_t *acc, int columns, const int8_t *g, channel_steps g_step,
                                    const int8_t *b, channel_steps b_step, int zero, int rows,
                                    int terms) {
+    if (multiplies_pairs() && columns == 8 && zero == 0 && rows > 0 && terms > 0) {
+        add_eight_channels_i8(acc, g, g_step, b, b_step, rows, terms);
+        return;
+    }
+    for (; multiplies_pairs() && columns >= 4; columns -= 4, acc += 4, g += 4, b += 4)
+        add_four_channels_i8(acc, g, g_step, b, b_step, zero, rows, terms);
     for (int i = 0; i < rows; i++, g += g_step.row, b += b_step.row)
         for (int k = 0; k < terms; k++) {
             const int8_t *x = g + k * g_step.term, *y = b + k * b_step.term;

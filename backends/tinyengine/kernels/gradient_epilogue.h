@@ -129,6 +129,49 @@ static inline float within_f32(float x, float limit) {
     return x > -limit ? y : -limit;
 }
 
+// Eight integers at once, in the instructions of a floating point unit that has minimum and
+// maximum: the maximum with a number is that number where p is NaN.
+static inline float store_8_i8(int8_t *y, const float *p, float by, float limit, float largest) {
+#if defined(__ARM_FPV5__) && defined(__thumb2__) && defined(__OPTIMIZE__)
+    uint32_t a, b;
+    // clang-format off
+    __asm__ volatile(
+        "vldmia %[p], {s0-s7}\n"
+        "vabs.f32 s8, s0\n vabs.f32 s9, s1\n vabs.f32 s10, s2\n vabs.f32 s11, s3\n"
+        "vabs.f32 s12, s4\n vabs.f32 s13, s5\n vabs.f32 s14, s6\n vabs.f32 s15, s7\n"
+        "vmaxnm.f32 s8, s8, s9\n vmaxnm.f32 s10, s10, s11\n"
+        "vmaxnm.f32 s12, s12, s13\n vmaxnm.f32 s14, s14, s15\n"
+        "vmaxnm.f32 s8, s8, s10\n vmaxnm.f32 s12, s12, s14\n"
+        "vmaxnm.f32 %[largest], %[largest], s8\n vmaxnm.f32 %[largest], %[largest], s12\n"
+        "vmul.f32 s0, s0, %[by]\n vmul.f32 s1, s1, %[by]\n vmul.f32 s2, s2, %[by]\n vmul.f32 s3, s3, %[by]\n"
+        "vmul.f32 s4, s4, %[by]\n vmul.f32 s5, s5, %[by]\n vmul.f32 s6, s6, %[by]\n vmul.f32 s7, s7, %[by]\n"
+        "vmaxnm.f32 s0, s0, %[low]\n vmaxnm.f32 s1, s1, %[low]\n"
+        "vmaxnm.f32 s2, s2, %[low]\n vmaxnm.f32 s3, s3, %[low]\n"
+        "vmaxnm.f32 s4, s4, %[low]\n vmaxnm.f32 s5, s5, %[low]\n"
+        "vmaxnm.f32 s6, s6, %[low]\n vmaxnm.f32 s7, s7, %[low]\n"
+        "vminnm.f32 s0, s0, %[high]\n vminnm.f32 s1, s1, %[high]\n"
+        "vminnm.f32 s2, s2, %[high]\n vminnm.f32 s3, s3, %[high]\n"
+        "vminnm.f32 s4, s4, %[high]\n vminnm.f32 s5, s5, %[high]\n"
+        "vminnm.f32 s6, s6, %[high]\n vminnm.f32 s7, s7, %[high]\n"
+        "vcvtr.s32.f32 s0, s0\n vcvtr.s32.f32 s1, s1\n vcvtr.s32.f32 s2, s2\n vcvtr.s32.f32 s3, s3\n"
+        "vcvtr.s32.f32 s4, s4\n vcvtr.s32.f32 s5, s5\n vcvtr.s32.f32 s6, s6\n vcvtr.s32.f32 s7, s7\n"
+        "vmov %[a], %[b], s0, s1\n strb %[a], [%[y]]\n strb %[b], [%[y], #1]\n"
+        "vmov %[a], %[b], s2, s3\n strb %[a], [%[y], #2]\n strb %[b], [%[y], #3]\n"
+        "vmov %[a], %[b], s4, s5\n strb %[a], [%[y], #4]\n strb %[b], [%[y], #5]\n"
+        "vmov %[a], %[b], s6, s7\n strb %[a], [%[y], #6]\n strb %[b], [%[y], #7]\n"
+        : [largest] "+&t"(largest), [a] "=&r"(a), [b] "=&r"(b)
+        : [y] "r"(y), [p] "r"(p), [by] "t"(by), [low] "t"(-limit), [high] "t"(limit)
+        : "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "s12", "s13", "s14", "s15",
+          "memory");
+    // clang-format on
+#else
+    largest = largest_f32(largest, p, 8);
+    for (int i = 0; i < 8; i++)
+        y[i] = (int8_t)nearest_f32(within_f32(p[i] * by, limit));
+#endif
+    return largest;
+}
+
 static inline void store_gradient(const gradient_end *end, const float *p, int at, int count) {
     const float by = end->one_by_unit, limit = end->limit;
     if (end->bits == 8) {
@@ -146,7 +189,35 @@ static inline void store_gradient(const gradient_end *end, const float *p, int a
     }
 }
 
-static inline void finish_count(gradient_end *end, float *p, int at, int channel, int count) {
+// Eight bits of a mask from element `at` on.
+static inline unsigned mask_byte(const uint8_t *mask, int at) {
+    const unsigned low = mask[at / 8];
+    return at % 8 ? ((low | (unsigned)mask[at / 8 + 1] << 8) >> at % 8) & 255 : low;
+}
+
+static inline void finish_8(gradient_end *end, float *p, int at, int channel) {
+    if (end->skip)
+        add_skip_f32(p, end, at, 8);
+    if (end->scale)
+        for (int i = 0; i < 8; i++)
+            p[i] *= end->scale[channel + i];
+    if (end->mask) {
+        const unsigned bits = mask_byte(end->mask, at);
+        for (int i = 0; i < 8; i++)
+            p[i] = bits >> i & 1 ? p[i] : 0.0f;
+    }
+    if (end->bits == 8 && end->stores) {
+        end->largest =
+            store_8_i8((int8_t *)end->y + at, p, end->one_by_unit, end->limit, end->largest);
+        return;
+    }
+    if (end->range)
+        end->largest = largest_f32(end->largest, p, 8);
+    if (end->stores)
+        store_gradient(end, p, at, 8);
+}
+
+static inline void finish_some(gradient_end *end, float *p, int at, int channel, int count) {
     if (end->skip)
         add_skip_f32(p, end, at, count);
     if (end->scale)
@@ -165,7 +236,7 @@ static inline void finish_count(gradient_end *end, float *p, int at, int channel
 // `by`.
 static inline void finish_gradient(gradient_end *end, float *p, int at, int channel, int count) {
     if (count == GRADIENT_COLUMNS)
-        finish_count(end, p, at, channel, GRADIENT_COLUMNS);
+        finish_8(end, p, at, channel);
     else
-        finish_count(end, p, at, channel, count);
+        finish_some(end, p, at, channel, count);
 }

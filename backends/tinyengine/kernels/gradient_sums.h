@@ -5,6 +5,7 @@
 #pragma once
 
 #include "gradient_epilogue.h"
+#include "gradient_tiles.h"
 #include "windows.h"
 
 #include <math.h>
@@ -31,6 +32,13 @@ typedef struct {
 static inline void add_products_i8(int32_t *acc, int rows, int columns, const int8_t *a,
                                    gradient_steps step, const int8_t *b, int b_term, int zero,
                                    int terms) {
+    if (multiplies_pairs() && rows == 4 && columns % 2 == 0 && terms >= 4) {
+        const int done =
+            add_wide_products_i8(acc, columns, a, step.row, step.term, b, b_term, zero, terms);
+        a += done * step.term;
+        b += done * b_term;
+        terms -= done;
+    }
     for (int k = 0; k < terms; k++, a += step.term, b += b_term)
         for (int m = 0; m < rows; m++) {
             const int x = a[m * step.row];
@@ -98,6 +106,18 @@ static inline float tile_element(const gradient_tile *tile, int bits, int i) {
     return bits == 8 ? (float)tile->i8[i] : bits == 16 ? float_of_i64(tile->i16[i]) : tile->f32[i];
 }
 
+// Sets the sums of so many rows to 0.
+static inline void clear_tile(gradient_tile *tile, int bits, int rows) {
+    for (int i = 0; i < 8 * rows; i++) {
+        if (bits == 8)
+            tile->i8[i] = 0;
+        else if (bits == 16)
+            tile->i16[i] = 0;
+        else
+            tile->f32[i] = 0.0f;
+    }
+}
+
 // Finishes a row of a tile, as `finish_gradient` does.
 static inline void finish_tile_row(gradient_end *end, const gradient_tile *tile, int bits, int row,
                                    int at, int channel, int count) {
@@ -111,10 +131,10 @@ static inline void finish_tile_row(gradient_end *end, const gradient_tile *tile,
 // of it on: exact int32 of int8, else floats.
 static inline void store_tile_row(void *dw, const gradient_tile *tile, int bits, int row, int at,
                                   int count) {
-    if (bits == 8) {
-        memcpy((int32_t *)dw + at, tile->i8 + 8 * row, (unsigned)count * sizeof(int32_t));
-        return;
+    for (int n = 0; n < count; n++) {
+        if (bits == 8)
+            ((int32_t *)dw)[at + n] = tile->i8[8 * row + n];
+        else
+            ((float *)dw)[at + n] = tile_element(tile, bits, 8 * row + n);
     }
-    for (int n = 0; n < count; n++)
-        ((float *)dw)[at + n] = tile_element(tile, bits, 8 * row + n);
 }

@@ -61,7 +61,8 @@ static inline void qconv2d_input_channels(gradient_end *end, const void *g, int 
     for (int c = 0; c < tap; c += GRADIENT_COLUMNS) {
         const int columns = at_most(tap - c, GRADIENT_COLUMNS);
         const int channel = group * d->channels + begin + c;
-        gradient_tile tile = {0};
+        gradient_tile tile;
+        clear_tile(&tile, bits, GRADIENT_ROWS);
         qconv2d_input_tile(&tile, rows, columns, g, bits, image + group * d->depth, w + c, tap,
                            d->depth, line % s->height, ix, s);
         for (int m = 0; m < rows; m++) {
@@ -157,7 +158,8 @@ static inline void qconv2d_weight_grad(void *dw, const int8_t *x, const void *g,
         for (int k = 0; k < taps; k++)
             for (int c = 0; c < d.channels; c += GRADIENT_COLUMNS) {
                 const int columns = at_most(d.channels - c, GRADIENT_COLUMNS);
-                gradient_tile tile = {0};
+                gradient_tile tile;
+                clear_tile(&tile, bits, GRADIENT_ROWS);
                 qconv2d_weight_tile(&tile, rows, columns, g, bits, o, x + group * d.channels + c,
                                     zero, k / s->kernel_width * s->dilation_y,
                                     k % s->kernel_width * s->dilation_x, s);

@@ -63,7 +63,8 @@ static inline void qdepthwise_input_pixel(gradient_end *end, int at, const void 
     const int multiplier = s->out_channels / s->channels;
     for (int c = 0, block; c < s->channels; c += block) {
         block = qdepthwise_block(c, w, s);
-        gradient_tile tile = {0};
+        gradient_tile tile;
+        clear_tile(&tile, bits, 1);
         for (int o = c * multiplier; o < c * multiplier + multiplier; o++)
             qdepthwise_input_taps(&tile, bits, block, g, from, w, o, y, x, s);
         finish_tile_row(end, &tile, bits, 0, at + c, c, block);
@@ -149,7 +150,8 @@ static inline void qdepthwise_weight_grad(void *dw, const int8_t *x, const void 
     for (int k = 0; k < s.kernel_height * s.kernel_width; k++)
         for (int o = 0; o < s.out_channels; o += most) {
             const int columns = at_most(s.out_channels - o, most);
-            gradient_tile tile = {0};
+            gradient_tile tile;
+            clear_tile(&tile, bits, 1);
             qdepthwise_weight_block(&tile, columns, o, x, g, bits, zero,
                                     k / s.kernel_width * s.dilation_y,
                                     k % s.kernel_width * s.dilation_x, &s);
