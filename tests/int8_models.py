@@ -240,6 +240,31 @@ def residual_stage(*, rounding: str = "float", float_head: bool = True) -> Graph
     return b.done(b.head(x, 5) if float_head else b.dense(x, 5))
 
 
+def wired(batch: int = 2) -> Graph:
+    """Values with three users, a value added to itself, a requantisation, and an average over windows."""
+    b = Int8Builder("wired", batch, 8, 8, 3)
+    b.emit.loc = "first"
+    x = b.conv(b.x, 6, 3, relu=True)
+    b.emit.loc = "left"
+    left = b.conv(x, 6)
+    b.emit.loc = "right"
+    right = b.depthwise(x)
+    b.emit.loc = "sums"
+    y = b.add(b.add(left, right), x)
+    y = b.add(y, y)
+    assert y.type.quant
+    scale, zero = y.type.quant.scale[0], y.type.quant.zero_point[0]
+    y = b.requantize(y, scale * 0.8, zero + 3)
+    b.emit.loc = "last"
+    y = b.conv(y, 5, 3, 2)
+    b.emit.loc = "pool"
+    y = b.pool(y)
+    b.emit.loc = "hidden"
+    y = b.dense(y, 7, relu=True)
+    b.emit.loc = "head"
+    return b.done(b.head(y, 5))
+
+
 def images(type_: TensorType, seed: int) -> np.ndarray:
     """Random int8 images: smooth enough that neighbours are alike."""
     rng = np.random.default_rng(seed)

@@ -14,35 +14,11 @@ from gradlet.ir.tensor_type import DType, f32
 from gradlet.optimizers.clone import clone
 from gradlet.optimizers.compilation import optimize
 from gradlet.optimizers.quantized_gradients import GRADIENTS, INPUT_GRADS, RESCALE, SUMS
-from gradlet.tests.int8_models import Int8Builder, int8_batches, inverted_residuals
+from gradlet.tests.int8_models import Int8Builder, int8_batches, inverted_residuals, wired
 from gradlet.tests.small_models import TOOLS, apply, compiled, conv_net, mlp, ops_of
 
 STEP = "sparse_update{scheme=%s},differentiate{update=sgd{weights=float}},dead_code"
 SCHEMES = ["full", "full{ratio=0.5}", "last_3", "bias_only"]
-
-
-def wired(batch: int = 2) -> Graph:
-    """Values with three users, a value added to itself, a requantisation, and an average over windows."""
-    b = Int8Builder("wired", batch, 8, 8, 3)
-    b.emit.loc = "first"
-    x = b.conv(b.x, 6, 3, relu=True)
-    b.emit.loc = "left"
-    left = b.conv(x, 6)
-    b.emit.loc = "right"
-    right = b.depthwise(x)
-    b.emit.loc = "sums"
-    y = b.add(b.add(left, right), x)
-    y = b.add(y, y)
-    scale, zero = y.type.quant.scale[0], y.type.quant.zero_point[0]
-    y = b.requantize(y, scale * 0.8, zero + 3)
-    b.emit.loc = "last"
-    y = b.conv(y, 5, 3, 2)
-    b.emit.loc = "pool"
-    y = b.pool(y)
-    b.emit.loc = "hidden"
-    y = b.dense(y, 7, relu=True)
-    b.emit.loc = "head"
-    return b.done(b.head(y, 5))
 
 
 NETS = {"residuals": inverted_residuals, "wired": wired, "dead": lambda: inverted_residuals(dead=2)}
