@@ -67,9 +67,10 @@ def published(name: str, program: str) -> Published | None:
 
 
 def published_names(program: str) -> list[str]:
-    """What may be written for a program: short names where its own name says which model it is."""
+    """What may be written for a program: short names where its own name says which model it is, else an example."""
     short = [size for schemes in _of_program(program) for size in schemes]
-    return short or [f"{model}/{size}" for model, schemes in PUBLISHED.items() for size in schemes]
+    model, schemes = next(iter(PUBLISHED.items()))
+    return short or [f"{model}/{next(iter(schemes))} and the like"]
 
 
 def _of_program(program: str) -> Iterator[Mapping[str, Published]]:
