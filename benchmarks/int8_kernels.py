@@ -5,7 +5,8 @@ python -m gradlet.benchmarks.int8_kernels [--portable] [--target stm32f746] [--j
 
 Layers of MCUNet at 128x128, each a program of its own. Instructions are exact and the same in every run;
 multiply-accumulates are those of `OpDef.macs`, so those on padding count. Of ops that do not multiply, elements of
-the result are counted instead. The milliseconds are those of this machine, the best of many runs.
+the result are counted instead. A tiny application of the op stands beside each, as networks have several: else the
+compiler makes a kernel for this one shape. The milliseconds are those of this machine, the best of many runs.
 """
 
 from __future__ import annotations
@@ -76,16 +77,37 @@ def uses() -> Iterator[Use]:
     yield "qavg_pool2d", [i8(1, 4, 4, 160)], {"kernel": (4, 4)} | POINT
 
 
+def tiny(use: Use) -> Use:
+    """The op of another shape."""
+    op, types, attrs = use
+    match op:
+        case "qconv2d":
+            return op, [i8(1, 1, 1, 3), i8(1, 1, 1, 3), i32(1), f32(1)], POINT | QUANT
+        case "qdepthwise_conv2d":
+            return op, [i8(1, 1, 1, 1), i8(1, 1, 1), i32(1), f32(1)], POINT | QUANT
+        case "qdense":
+            return op, [i8(1, 3), i8(1, 3), i32(1), f32(1)], QUANT
+        case "qavg_pool2d":
+            return op, [i8(1, 1, 1, 1)], POINT | {"kernel": (1, 1)}
+        case _:
+            return op, [i8(1) for _ in types], attrs | {"y_zero": 0}
+
+
 def measured(use: Use, tools: Toolbox, target_name: str, portable: bool) -> dict[str, object]:
     op, types, attrs = use
     graph = Graph("kernel")
-    node = Emit(tools.ops, graph).node(op, *(graph.add_input(f"x{i}", t) for i, t in enumerate(types)), **attrs)
-    graph.outputs = list(node.outputs)
+    nodes = [
+        Emit(tools.ops, graph).node(name, *(graph.add_input(f"{k}{i}", t) for i, t in enumerate(operands)), **named)
+        for k, (name, operands, named) in {"x": use, "tiny": tiny(use)}.items()
+    ]
+    node = nodes[0]
+    graph.outputs = [v for n in nodes for v in n.outputs]
     known = tools.get("targets", target_name)
     target = replace(known, sram=Memory(known.sram.base, 8 << 20))
     # The kernels then take their C for other processors.
     options = (*OPTIONS, "-U__ARM_FP", "-U__ARM_FEATURE_DSP") if portable else OPTIONS
-    arrays = dict(zip((v.name for v in graph.inputs), integers()(types, np.random.default_rng(0)), strict=True))
+    sampled = integers()([v.type for v in graph.inputs], np.random.default_rng(0))
+    arrays = dict(zip((v.name for v in graph.inputs), sampled, strict=True))
     session = open_device(Program(graph), target, tools, options=options)
     session.infer(arrays)
     instructions = session.instructions

@@ -29,19 +29,44 @@ static inline qconv_sizes read_qconv(const int *s, const int8_t *w0, const int8_
     return q;
 }
 
+// Short runs of bytes, for which a call would cost more than it does.
+
+static inline int8_t *copy_run_i8(int8_t *to, const int8_t *from, int count) {
+    for (; count >= 4; count -= 4, to += 4, from += 4)
+        memcpy(to, from, 4);
+    for (; count > 0; count--)
+        *to++ = *from++;
+    return to;
+}
+
+static inline int8_t *fill_run_i8(int8_t *to, int value, int count) {
+    for (; count > 0; count--)
+        *to++ = (int8_t)value;
+    return to;
+}
+
 // The window of one result as a row of bytes; what lies on padding becomes the zero point.
 static inline void gather_window_i8(int8_t *row, const int8_t *image, int iy, int ix, int channels,
                                     const qconv_sizes *sizes) {
     const window_sizes *s = &sizes->window;
+    const int first = first_tap(ix, s->dilation_x);
+    const int taps = end_tap(ix, s->dilation_x, s->kernel_width, s->width) - first;
+    // Then the taps of a row are neighbours.
+    const int is_dense = s->dilation_x == 1 && channels == s->channels;
+    const int step = s->dilation_x * s->channels;
     for (int ky = 0; ky < s->kernel_height; ky++) {
         const int y = iy + ky * s->dilation_y;
-        for (int kx = 0; kx < s->kernel_width; kx++, row += channels) {
-            const int x = ix + kx * s->dilation_x;
-            if (y >= 0 && y < s->height && x >= 0 && x < s->width)
-                memcpy(row, image + (y * s->width + x) * s->channels, (unsigned)channels);
-            else
-                memset(row, sizes->x_zero, (unsigned)channels);
+        if (y < 0 || y >= s->height || taps <= 0) {
+            row = fill_run_i8(row, sizes->x_zero, s->kernel_width * channels);
+            continue;
         }
+        const int8_t *from = image + (y * s->width + ix) * s->channels + first * step;
+        row = fill_run_i8(row, sizes->x_zero, first * channels);
+        if (is_dense)
+            row = copy_run_i8(row, from, taps * channels);
+        for (int kx = 0; kx < taps && !is_dense; kx++, from += step)
+            row = copy_run_i8(row, from, channels);
+        row = fill_run_i8(row, sizes->x_zero, (s->kernel_width - first - taps) * channels);
     }
 }
 
@@ -58,8 +83,8 @@ static inline const int8_t *window_i8(int8_t *row, const int8_t *image, int iy, 
 
 // The columns of four neighbours in a row of results of one group; where there are fewer than four,
 // the last is repeated. `row` is room for one window.
-static inline void qconv_columns_i8(uint32_t *columns, int8_t *row, const int8_t *image, int rows,
-                                    int iy, int ix, const qconv_sizes *s) {
+static SEPARATE void qconv_columns_i8(uint32_t *columns, int8_t *row, const int8_t *image, int rows,
+                                      int iy, int ix, const qconv_sizes *s) {
     for (int part = 0; part < s->parts; part++) {
         for (int m = 0; m < 4; m++) {
             const int x = ix + at_most(m, rows - 1) * s->window.stride_x;
@@ -71,25 +96,60 @@ static inline void qconv_columns_i8(uint32_t *columns, int8_t *row, const int8_t
     }
 }
 
-// All channels of a group for the pixels of `columns`; `at` is the first result.
-static inline void qconv_group_i8(int8_t *y, uint8_t *mask, int at, const uint32_t *columns,
-                                  int rows, int group, const qconv_sizes *s,
-                                  const requantization *q) {
-    const int out = s->window.out_channels / s->groups, end = (group + 1) * out;
-    for (int o = group * out; o < end; o += 2) {
-        const int channels = at_most(end - o, 2);
-        const uint32_t *x = columns;
-        tile_4x2 tile = {.acc = {0}};
-        for (int part = 0; part < s->parts; part++) {
-            const int terms = s->terms[part];
-            const int8_t *w = s->weights[part] + o * terms;
-            add_tile_4x2_i8(&tile, x, w, channels == 2 ? w + terms : w, terms);
-            x += COLUMN_WORDS(terms);
-        }
-        for (int n = 0; n < channels; n++)
-            store_four_i8(y, mask, at + o + n, s->window.out_channels, tile.acc + 4 * n, rows,
-                          o + n, q);
+// Adds what the parts of the weights after the first make of channels o and `other`.
+static SEPARATE void qconv_more_parts_i8(int32_t *acc, const uint32_t *columns, int o, int other,
+                                         const qconv_sizes *s) {
+    for (int part = 1; part < s->parts; part++) {
+        const int terms = s->terms[part];
+        const int8_t *w = s->weights[part];
+        tile_4x2 tile;
+        columns += COLUMN_WORDS(s->terms[part - 1]);
+        sum_tile_4x2_i8(&tile, columns, w + o * terms, w + other * terms, terms);
+        for (int i = 0; i < 8; i++)
+            acc[i] += tile.acc[i];
     }
+}
+
+// Channels o and, if there are two, o + 1 in any number of pixels, parts and terms.
+static SEPARATE void qconv_tile_i8(const result_place *to, int at, const uint32_t *columns,
+                                   int rows, int o, int channels, const qconv_sizes *s,
+                                   const requantization *q) {
+    const int terms = s->terms[0];
+    const int8_t *w = s->weights[0] + o * terms;
+    tile_4x2 tile;
+    sum_tile_4x2_i8(&tile, columns, w, channels == 2 ? w + terms : w, terms);
+    if (s->parts > 1)
+        qconv_more_parts_i8(tile.acc, columns, o, o + channels - 1, s);
+    for (int n = 0; n < channels; n++, o++, at++) {
+        const int32_t *acc = tile.acc + 4 * n;
+        const quad_i32 sums = {acc[0], acc[1], acc[2], acc[3]};
+        if (rows == 4 && q->rounding == ROUND_AS_FLOAT)
+            store_four_i8(to->y, to->mask, at, to->pitch, sums, q->bias[o], q->scale[o], q->zero);
+        else
+            store_some_i8(to, at, sums, rows, o, q);
+    }
+}
+
+// All channels of a group for the pixels of `columns`; `at` is the first result.
+static inline void qconv_group_i8(const result_place *to, int at, const uint32_t *columns, int rows,
+                                  int group, const qconv_sizes *s, const requantization *q) {
+    const int out = s->window.out_channels / s->groups, end = (group + 1) * out;
+    const int terms = s->terms[0], is_plain = rows == 4 && q->rounding == ROUND_AS_FLOAT;
+    int o = group * out;
+    // Behind the last weights there is nothing to read.
+    const int pairs = terms % 4 && end == s->window.out_channels ? (out - 1) / 2 : out / 2;
+    if (is_plain && !to->mask && s->parts == 1 && pairs > 0) {
+        const int8_t *w = s->weights[0] + o * terms;
+        paired_channels job = {columns,          w,
+                               (terms + 3) & ~3, terms,
+                               q->bias + o,      q->scale + o,
+                               to->y + at + o,   to->pitch,
+                               q->zero,          w + 2 * pairs * terms};
+        multiply_pairs_i8(&job);
+        o += 2 * pairs;
+    }
+    for (; o < end; o += 2)
+        qconv_tile_i8(to, at + o, columns, rows, o, at_most(end - o, 2), s, q);
 }
 
 // working: COLUMN_WORDS of the terms of each part, then the bytes of a window.
@@ -100,6 +160,7 @@ static void qconv2d_i8(int8_t *y, uint8_t *mask, const int8_t *x, const int8_t *
     const qconv_sizes s = read_qconv(sizes, w0, w1, w2, w3);
     const requantization q = {bias, scale, multiplier, sizes[21], sizes[22]};
     const window_sizes *w = &s.window;
+    const result_place to = {y, mask, w->out_channels};
     uint32_t *columns = working;
     int column_words = 0;
     for (int part = 0; part < s.parts; part++)
@@ -115,7 +176,7 @@ static void qconv2d_i8(int8_t *y, uint8_t *mask, const int8_t *x, const int8_t *
             for (int group = 0; group < s.groups; group++) {
                 qconv_columns_i8(columns, row, image + group * s.depth, rows, iy,
                                  ox * w->stride_x - w->left, &s);
-                qconv_group_i8(y, mask, at, columns, rows, group, &s, &q);
+                qconv_group_i8(&to, at, columns, rows, group, &s, &q);
             }
         }
     }

@@ -1,4 +1,5 @@
-#include "int8_tiles.h"
+#include "int8_pairs.h"
+#include "requantize_four.h"
 #include "windows.h"
 
 // Depthwise convolution four channels at a time, for processors that multiply pairs of int16
@@ -8,28 +9,6 @@
 // The most pairs of taps in a row of a window, and the most rows.
 #define PLANAR_PAIRS 4
 #define PLANAR_ROWS 7
-
-// a for the low and b for the high half, and the other halves.
-
-static inline uint32_t low_halves(uint32_t a, uint32_t b) {
-#if defined(__ARM_FEATURE_DSP)
-    uint32_t pair;
-    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(pair) : "r"(a), "r"(b));
-    return pair;
-#else
-    return (a & 0xffff) | b << 16;
-#endif
-}
-
-static inline uint32_t high_halves(uint32_t a, uint32_t b) {
-#if defined(__ARM_FEATURE_DSP)
-    uint32_t pair;
-    __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(pair) : "r"(b), "r"(a));
-    return pair;
-#else
-    return a >> 16 | (b & 0xffff0000);
-#endif
-}
 
 typedef struct {
     window_sizes window;
@@ -45,22 +24,31 @@ static inline uint32_t load_channels_i8(const int8_t *x, int count) {
     return count == 4 ? load_four_i8(x) : load_some_i8(x, count);
 }
 
-// From two neighbours of four channels each the pair of every channel, less a pair.
-static inline void spread_i8(uint32_t *to, int step, uint32_t first, uint32_t second,
-                             uint32_t zeros) {
-    const uint32_t even0 = subtract_pairs(even_pair_i8(first), zeros);
-    const uint32_t even1 = subtract_pairs(even_pair_i8(second), zeros);
-    const uint32_t odd0 = subtract_pairs(odd_pair_i8(first), zeros);
-    const uint32_t odd1 = subtract_pairs(odd_pair_i8(second), zeros);
-    to[0] = low_halves(even0, even1);
-    to[step] = low_halves(odd0, odd1);
-    to[2 * step] = high_halves(even0, even1);
-    to[3 * step] = high_halves(odd0, odd1);
+// Of four channels 0 and 2, then 1 and 3.
+typedef struct {
+    uint32_t even, odd;
+} wide_four;
+
+static inline wide_four widened_i8(uint32_t four) {
+    return (wide_four){even_pair_i8(four), odd_pair_i8(four)};
+}
+
+static inline wide_four widened_less_i8(uint32_t four, uint32_t zeros) {
+    return (wide_four){subtract_pairs(even_pair_i8(four), zeros),
+                       subtract_pairs(odd_pair_i8(four), zeros)};
+}
+
+// From two neighbours of four channels each the pair of every channel.
+static inline void spread_pairs(uint32_t *to, int step, wide_four first, wide_four second) {
+    to[0] = low_halves(first.even, second.even);
+    to[step] = low_halves(first.odd, second.odd);
+    to[2 * step] = high_halves(first.even, second.even);
+    to[3 * step] = high_halves(first.odd, second.odd);
 }
 
 // Weights of `count` channels from c on, of one tap; none outside of the row.
 static inline uint32_t planar_tap_i8(int c, int count, int ky, int kx, const planar_sizes *s) {
-    if (kx < 0 || kx >= s->window.kernel_width)
+    if (kx >= s->window.kernel_width)
         return 0;
     const int tap = ky * s->window.kernel_width + kx, first = at_most(count, s->split - c);
     const int8_t *w0 = s->weights[0] + tap * s->split;
@@ -74,120 +62,147 @@ static inline uint32_t planar_tap_i8(int c, int count, int ky, int kx, const pla
 
 // The pairs of taps of four channels, row by row: (0, 1), (2, 3), ..., and with a stride of 1, for
 // windows that start within a pair of pixels, after each of them (-1, 0), (1, 2), ...
-static inline void planar_taps_i8(uint32_t *taps, int c, int count, const planar_sizes *s) {
-    const int kinds = s->window.stride_x == 1 ? 2 : 1, row = kinds * s->pairs;
-    const int step = s->window.kernel_height * row;
+static SEPARATE void planar_taps_i8(uint32_t *taps, int c, int count, const planar_sizes *s) {
+    const int kinds = s->window.stride_x == 1 ? 2 : 1;
+    const int step = s->window.kernel_height * kinds * s->pairs;
     for (int ky = 0; ky < s->window.kernel_height; ky++) {
-        for (int j = 0; j < s->pairs; j++) {
-            for (int kind = 0; kind < kinds; kind++, taps++) {
-                const int kx = 2 * j - kind;
-                spread_i8(taps, step, planar_tap_i8(c, count, ky, kx, s),
-                          planar_tap_i8(c, count, ky, kx + 1, s), 0);
-            }
+        wide_four last = {0, 0};
+        for (int kx = 0; kx < 2 * s->pairs; kx += 2, taps += kinds) {
+            const wide_four first = widened_i8(planar_tap_i8(c, count, ky, kx, s));
+            const wide_four second = widened_i8(planar_tap_i8(c, count, ky, kx + 1, s));
+            spread_pairs(taps, step, first, second);
+            if (kinds == 2)
+                spread_pairs(taps + 1, step, last, first);
+            last = second;
         }
     }
 }
 
-// `count` channels of a row of the image into planes; padding becomes 0.
-static inline void planar_row_i8(uint32_t *to, const int8_t *line, int count,
-                                 const planar_sizes *s) {
+// The neighbours at columns x and x + 1 of a row; what lies on padding becomes 0.
+static inline void planar_edge_i8(uint32_t *to, const int8_t *line, int x, int count,
+                                  const planar_sizes *s) {
     const int width = s->window.width, channels = s->window.channels;
-    const uint32_t zeros = both_halves(s->x_zero),
-                   padding = ((uint32_t)s->x_zero & 255) * 0x1010101u;
-    for (int i = 0, x = -s->window.left; i < s->pitch; i++, x += 2, to++) {
-        const uint32_t first =
-            x >= 0 && x < width ? load_channels_i8(line + x * channels, count) : padding;
-        const uint32_t second = x + 1 >= 0 && x + 1 < width
-                                    ? load_channels_i8(line + (x + 1) * channels, count)
-                                    : padding;
-        spread_i8(to, s->pitch, first, second, zeros);
-    }
+    const uint32_t zeros = both_halves(s->x_zero);
+    const int8_t *at = line + x * channels;
+    wide_four first = {0, 0}, second = {0, 0};
+    if (x >= 0 && x < width)
+        first = widened_less_i8(load_channels_i8(at, count), zeros);
+    if (x >= -1 && x + 1 < width)
+        second = widened_less_i8(load_channels_i8(at + channels, count), zeros);
+    spread_pairs(to, s->pitch, first, second);
 }
 
-// Four neighbours of a row of results: x are words of the rows of the image.
-static inline void planar_step1_i8(int32_t *acc, const uint32_t *const *rows, int at,
-                                   const uint32_t *taps, int count, int pairs) {
-    int32_t a = 0, b = 0, c = 0, d = 0;
-    for (; count > 0; count--, taps += 2 * pairs) {
+// `count` channels of a row of the image into planes.
+static SEPARATE void planar_row_i8(uint32_t *to, const int8_t *line, int count,
+                                   const planar_sizes *s) {
+    const int channels = s->window.channels, pitch = s->pitch;
+    const uint32_t zeros = both_halves(s->x_zero);
+    int x = -s->window.left, i = 0;
+    for (; x < 0 && i < pitch; x += 2)
+        planar_edge_i8(to + i++, line, x, count, s);
+    const int8_t *at = line + x * channels;
+    for (; count == 4 && x + 1 < s->window.width; x += 2, at += 2 * channels)
+        spread_pairs(to + i++, pitch, widened_less_i8(load_four_i8(at), zeros),
+                     widened_less_i8(load_four_i8(at + channels), zeros));
+    for (; i < pitch; x += 2)
+        planar_edge_i8(to + i++, line, x, count, s);
+}
+
+// Adds up for four neighbours in a row of results. With a stride of 1 the second of two begins
+// within a pair of pixels: for it there are the other taps.
+static MERGED quad_i32 planar_sums_i8(const uint32_t *const *rows, int at, const uint32_t *taps,
+                                      int count, int stride, int pairs) {
+    quad_i32 sum = {0, 0, 0, 0};
+    for (; count > 0; count--) {
         const uint32_t *x = *rows++ + at;
-        for (int j = 0; j < pairs; j++) {
-            const uint32_t even = taps[2 * j], odd = taps[2 * j + 1];
-            a = add_products(a, x[j], even);
-            b = add_products(b, x[j], odd);
-            c = add_products(c, x[j + 1], even);
-            d = add_products(d, x[j + 1], odd);
+        for (int j = 0; j < pairs; j++, x++) {
+            const uint32_t even = *taps++, odd = stride == 1 ? *taps++ : even;
+            sum.a = add_products(sum.a, x[0], even);
+            sum.b = add_products(sum.b, x[stride - 1], odd);
+            sum.c = add_products(sum.c, x[stride], even);
+            sum.d = add_products(sum.d, x[2 * stride - 1], odd);
         }
     }
-    acc[0] = a;
-    acc[1] = b;
-    acc[2] = c;
-    acc[3] = d;
+    return sum;
 }
 
-static inline void planar_step2_i8(int32_t *acc, const uint32_t *const *rows, int at,
-                                   const uint32_t *taps, int count, int pairs) {
-    int32_t a = 0, b = 0, c = 0, d = 0;
-    for (; count > 0; count--, taps += pairs) {
-        const uint32_t *x = *rows++ + at;
-        for (int j = 0; j < pairs; j++) {
-            a = add_products(a, x[j], taps[j]);
-            b = add_products(b, x[j + 1], taps[j]);
-            c = add_products(c, x[j + 2], taps[j]);
-            d = add_products(d, x[j + 3], taps[j]);
-        }
-    }
-    acc[0] = a;
-    acc[1] = b;
-    acc[2] = c;
-    acc[3] = d;
-}
-
-// The number of pairs as a constant, so that compilers unroll the inner loop.
-static inline void planar_four_i8(int32_t *acc, const uint32_t *const *rows, int ox,
-                                  const uint32_t *taps, int count, const planar_sizes *s) {
-    if (s->window.stride_x == 1) {
-        if (s->pairs == 2)
-            planar_step1_i8(acc, rows, ox / 2, taps, count, 2);
-        else if (s->pairs == 3)
-            planar_step1_i8(acc, rows, ox / 2, taps, count, 3);
-        else
-            planar_step1_i8(acc, rows, ox / 2, taps, count, 4);
-    } else if (s->pairs == 2) {
-        planar_step2_i8(acc, rows, ox, taps, count, 2);
-    } else if (s->pairs == 3) {
-        planar_step2_i8(acc, rows, ox, taps, count, 3);
-    } else {
-        planar_step2_i8(acc, rows, ox, taps, count, 4);
-    }
-}
-
-// Row oy of the results of one image, `count` channels from c on. `next` is the first row of the
-// image that is not in the planes yet; returns that of later.
-static inline int planar_results_i8(int8_t *y, uint8_t *mask, int at, const int8_t *image, int c,
-                                    int count, int oy, int next, const uint32_t *taps,
-                                    uint32_t *planes, const planar_sizes *sizes,
-                                    const requantization *q) {
-    const window_sizes *s = &sizes->window;
-    const int height = s->kernel_height, iy = oy * s->stride_y - s->top;
-    const int first = first_tap(iy, 1), end = end_tap(iy, 1, height, s->height);
-    const int row = (s->stride_x == 1 ? 2 : 1) * sizes->pairs, slot = 4 * sizes->pitch;
-    for (next = at_least(next, iy + first); next < iy + end; next++)
-        planar_row_i8(planes + next % height * slot, image + next * s->width * s->channels + c,
-                      count, sizes);
+// What one row of results is made of: the rows under the windows and their number, the taps of the
+// first of them, and where the first result of the first channel goes.
+typedef struct {
     const uint32_t *rows[PLANAR_ROWS];
-    for (int ky = first; ky < end; ky++)
-        rows[ky - first] = planes + (iy + ky) % height * slot;
-    for (int k = 0; k < count; k++, taps += height * row) {
-        for (int ox = 0; ox < s->out_width; ox += 4) {
-            int32_t acc[4];
-            planar_four_i8(acc, rows, ox, taps + first * row, end - first, sizes);
-            finish_tile_i8(y, mask, at + ox * s->channels + c + k, s->channels, acc,
-                           at_most(s->out_width - ox, 4), 1, c + k, q);
-        }
-        for (int ky = 0; ky < end - first; ky++)
-            rows[ky] += sizes->pitch;
+    int count;
+    const uint32_t *taps;
+    result_place to;
+    int at;
+} planar_line;
+
+// Channels c to c + count; stride and pairs are constants, so that compilers unroll the inner loop.
+static MERGED void planar_channels_i8(const planar_line *line, int c, int count,
+                                      const planar_sizes *s, const requantization *q, int stride,
+                                      int pairs) {
+    const int width = s->window.out_width, pitch = line->to.pitch;
+    const int whole = q->rounding == ROUND_AS_FLOAT ? width & ~3 : 0;
+    const int step = (stride == 1 ? 2 : 1) * pairs * s->window.kernel_height;
+    const uint32_t *taps = line->taps;
+    for (int k = 0, o = c; k < count; k++, o++, taps += step) {
+        const int32_t bias = q->bias[o];
+        const float scale = q->scale[o];
+        int at = line->at + o, plane = k * s->pitch, ox = 0;
+        for (; ox < whole; ox += 4, at += 4 * pitch, plane += 2 * stride)
+            store_four_i8(line->to.y, line->to.mask, at, pitch,
+                          planar_sums_i8(line->rows, plane, taps, line->count, stride, pairs), bias,
+                          scale, q->zero);
+        for (; ox < width; ox += 4, at += 4 * pitch, plane += 2 * stride)
+            store_some_i8(&line->to, at,
+                          planar_sums_i8(line->rows, plane, taps, line->count, stride, pairs),
+                          at_most(width - ox, 4), o, q);
     }
-    return next;
+}
+
+static SEPARATE void planar_line_i8(const planar_line *line, int c, int count,
+                                    const planar_sizes *s, const requantization *q) {
+    switch (4 * s->window.stride_x + s->pairs) {
+    case 4 + 2:
+        planar_channels_i8(line, c, count, s, q, 1, 2);
+        break;
+    case 4 + 3:
+        planar_channels_i8(line, c, count, s, q, 1, 3);
+        break;
+    case 4 + 4:
+        planar_channels_i8(line, c, count, s, q, 1, 4);
+        break;
+    case 8 + 2:
+        planar_channels_i8(line, c, count, s, q, 2, 2);
+        break;
+    case 8 + 3:
+        planar_channels_i8(line, c, count, s, q, 2, 3);
+        break;
+    default:
+        planar_channels_i8(line, c, count, s, q, 2, 4);
+    }
+}
+
+// The results of one image, `count` channels from c on, as line->at grows. Each row of the image
+// goes once into the planes, where that of kernel_height rows ago was.
+static inline void planar_image_i8(planar_line *line, const int8_t *image, int c, int count,
+                                   const uint32_t *taps, uint32_t *planes,
+                                   const planar_sizes *sizes, const requantization *q) {
+    const window_sizes *s = &sizes->window;
+    const int height = s->kernel_height, slot = 4 * sizes->pitch;
+    const int row = (s->stride_x == 1 ? 2 : 1) * sizes->pairs;
+    int next = 0;
+    for (int oy = 0; oy < s->out_height; oy++, line->at += s->out_width * s->channels) {
+        const int iy = oy * s->stride_y - s->top;
+        const int first = first_tap(iy, 1), end = end_tap(iy, 1, height, s->height);
+        for (next = at_least(next, iy + first); next < iy + end; next++)
+            planar_row_i8(planes + next % height * slot, image + next * s->width * s->channels + c,
+                          count, sizes);
+        line->count = end - first;
+        line->taps = taps + first * row;
+        for (int ky = first; ky < end; ky++)
+            line->rows[ky - first] = planes + (iy + ky) % height * slot;
+        planar_line_i8(line, c, count, sizes, q);
+    }
 }
 
 // working: taps of four channels, then planes for the rows of a window.
@@ -200,17 +215,13 @@ static void qdepthwise_planar_i8(int8_t *y, uint8_t *mask, const int8_t *x, cons
     const window_sizes *w = &s.window;
     uint32_t *taps = working;
     uint32_t *planes = taps + 8 * w->kernel_height * s.pairs;
-    const int line = w->out_width * w->channels;
-    clear_mask(mask, w->batch * w->out_height * line);
+    clear_mask(mask, w->batch * w->out_height * w->out_width * w->channels);
     for (int c = 0; c < w->channels; c += 4) {
         const int count = at_most(w->channels - c, 4);
+        planar_line line = {.to = {y, mask, w->channels}};
         planar_taps_i8(taps, c, count, &s);
-        for (int n = 0; n < w->batch; n++) {
-            const int8_t *image = x + n * w->height * w->width * w->channels;
-            int next = 0;
-            for (int oy = 0; oy < w->out_height; oy++)
-                next = planar_results_i8(y, mask, (n * w->out_height + oy) * line, image, c, count,
-                                         oy, next, taps, planes, &s, &q);
-        }
+        for (int n = 0; n < w->batch; n++)
+            planar_image_i8(&line, x + n * w->height * w->width * w->channels, c, count, taps,
+                            planes, &s, &q);
     }
 }

@@ -84,12 +84,16 @@ static inline int8_t clamp_i8(int32_t x) {
     return (int8_t)(x > 127 ? 127 : x < -128 ? -128 : x);
 }
 
-// Writes a result and, where there is a mask, whether the clamp lets it through; the mask is zero
-// before.
+// Sets bit i of a mask that is zero before if the clamp lets x through.
+static inline void mark_i8(uint8_t *mask, int i, int32_t x) {
+    const unsigned bit = (unsigned)i;
+    mask[bit / 8] = (uint8_t)(mask[bit / 8] | is_i8(x) << bit % 8);
+}
+
 static inline void store_i8(int8_t *y, uint8_t *mask, int i, int32_t x) {
     y[i] = clamp_i8(x);
-    if (mask && is_i8(x))
-        mask[i / 8] = (uint8_t)(mask[i / 8] | 1 << i % 8);
+    if (mask)
+        mark_i8(mask, i, x);
 }
 
 static inline void clear_mask(uint8_t *mask, int elements) {

@@ -1,0 +1,87 @@
+// Four sums of one output channel at once, which is what all forward ops finish.
+
+#pragma once
+
+#include "inlining.h"
+#include "requantize.h"
+
+// For the vector units of gcc and clang.
+typedef int16_t __attribute__((vector_size(16))) lanes_i16;
+typedef int32_t __attribute__((vector_size(16))) lanes_i32;
+typedef uint32_t __attribute__((vector_size(16))) lanes_u32;
+typedef float __attribute__((vector_size(16))) lanes_f32;
+
+typedef struct {
+    int32_t a, b, c, d;
+} quad_i32;
+
+// rint(saturate(sum + bias) * scale) + zero, at least where a clamp to int8 makes a difference.
+static MERGED quad_i32 rescaled_four_i8(quad_i32 sums, int32_t bias, float scale, int zero) {
+#if defined(__ARM_FP) && defined(__thumb2__)
+    int32_t a = saturating_add_i32(sums.a, bias), b = saturating_add_i32(sums.b, bias);
+    int32_t c = saturating_add_i32(sums.c, bias), d = saturating_add_i32(sums.d, bias);
+    __asm__("vmov s28, s29, %0, %1\n vmov s30, s31, %2, %3\n"
+            "vcvt.f32.s32 s28, s28\n vcvt.f32.s32 s29, s29\n"
+            "vcvt.f32.s32 s30, s30\n vcvt.f32.s32 s31, s31\n"
+            "vmul.f32 s28, s28, %4\n vmul.f32 s29, s29, %4\n"
+            "vmul.f32 s30, s30, %4\n vmul.f32 s31, s31, %4\n"
+            "vcvtr.s32.f32 s28, s28\n vcvtr.s32.f32 s29, s29\n"
+            "vcvtr.s32.f32 s30, s30\n vcvtr.s32.f32 s31, s31\n"
+            "vmov %0, %1, s28, s29\n vmov %2, %3, s30, s31\n"
+            : "+r"(a), "+r"(b), "+r"(c), "+r"(d)
+            : "t"(scale)
+            : "s28", "s29", "s30", "s31");
+    return (quad_i32){saturating_add_i32(a, zero), saturating_add_i32(b, zero),
+                      saturating_add_i32(c, zero), saturating_add_i32(d, zero)};
+#elif defined(__SSE2__)
+    const lanes_i32 t = {sums.a, sums.b, sums.c, sums.d}, biases = {bias, bias, bias, bias};
+    const lanes_f32 limit = {BEYOND_I8, BEYOND_I8, BEYOND_I8, BEYOND_I8};
+    const lanes_i32 wrapped = (lanes_i32)((lanes_u32)t + (lanes_u32)biases);
+    const lanes_i32 over = ((t ^ wrapped) & (biases ^ wrapped)) >> 31;
+    const lanes_i32 sum = (wrapped & ~over) | (((biases >> 31) ^ INT32_MAX) & over);
+    const lanes_f32 p = __builtin_convertvector(sum, lanes_f32) * scale;
+    const lanes_f32 limited = __builtin_ia32_maxps(__builtin_ia32_minps(p, limit), -limit);
+    const lanes_i32 r = __builtin_ia32_cvtps2dq(limited) + zero;
+    return (quad_i32){r[0], r[1], r[2], r[3]};
+#else
+    return (quad_i32){nearest_limited_f32((float)saturating_add_i32(sums.a, bias) * scale) + zero,
+                      nearest_limited_f32((float)saturating_add_i32(sums.b, bias) * scale) + zero,
+                      nearest_limited_f32((float)saturating_add_i32(sums.c, bias) * scale) + zero,
+                      nearest_limited_f32((float)saturating_add_i32(sums.d, bias) * scale) + zero};
+#endif
+}
+
+// Where results go: y[at], y[at + pitch], ...
+typedef struct {
+    int8_t *y;
+    uint8_t *mask;
+    int pitch;
+} result_place;
+
+// In any way to round, and less than four: `rows` sums of channel o.
+static SEPARATE void store_some_i8(const result_place *to, int at, quad_i32 sums, int rows, int o,
+                                   const requantization *q) {
+    const int32_t sum[] = {sums.a, sums.b, sums.c, sums.d};
+    for (int m = 0; m < rows; m++)
+        store_i8(to->y, to->mask, at + m * to->pitch, requantized_i32(sum[m], o, q));
+}
+
+static SEPARATE void mark_four_i8(uint8_t *mask, int at, int pitch, quad_i32 r) {
+    mark_i8(mask, at, r.a);
+    mark_i8(mask, at + pitch, r.b);
+    mark_i8(mask, at + 2 * pitch, r.c);
+    mark_i8(mask, at + 3 * pitch, r.d);
+}
+
+// Four sums that are rounded as floats.
+static MERGED void store_four_i8(int8_t *y, uint8_t *mask, int at, int pitch, quad_i32 sums,
+                                 int32_t bias, float scale, int zero) {
+    const quad_i32 r = rescaled_four_i8(sums, bias, scale, zero);
+    int8_t *to = y + at;
+    to[0] = clamp_i8(r.a);
+    to[pitch] = clamp_i8(r.b);
+    to[2 * pitch] = clamp_i8(r.c);
+    to[3 * pitch] = clamp_i8(r.d);
+    if (mask)
+        mark_four_i8(mask, at, pitch, r);
+}
