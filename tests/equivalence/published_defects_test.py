@@ -5,85 +5,38 @@ the defect it is named after. Where a defect can be written down in PyTorch (int
 it would be noticed.
 """
 
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
 from gradlet.backends.reference.session import ReferenceSession
-from gradlet.ir.backend import Session
-from gradlet.ir.graph import Graph, Phase, Role, Source, State
+from gradlet.ir.graph import Graph, Phase, Role, Source
 from gradlet.ir.op_def import Emit
 from gradlet.ir.program import Program
-from gradlet.ir.target import Target
 from gradlet.ir.tensor_type import DType, TensorType, f32, i32
 from gradlet.ir.user_states import to_user
 from gradlet.optimizers.clone import clone
-from gradlet.optimizers.compilation import optimize, replan
+from gradlet.optimizers.compilation import optimize
+from gradlet.tests.equivalence.int8_programs import (
+    LOUD,
+    PLACES,
+    TOOLS,
+    one_batch,
+    opened,
+    program_of,
+    quantized_states,
+    scaled,
+)
 from gradlet.tests.int8_autograd import logits_and_gradients
-from gradlet.tests.int8_models import Int8Builder, images, int8_batches, inverted_residuals, wired
-from gradlet.tools.api import Options, compile_program, context_of, load
+from gradlet.tests.int8_models import int8_batches, inverted_residuals
+from gradlet.tools.api import Options, compile_program, context_of
 from gradlet.tools.emulate import emulate
-
-TOOLS = load(installed=False)
-# Name -> backend and target.
-PLACES = {
-    "reference": ("reference", "x86_64"),
-    "c_host": ("tinyengine", "x86_64"),
-    "c_cortex_m7": ("tinyengine", "stm32f746"),
-    "tvm": ("tvm", "x86_64"),
-}
-AMPLE = 16 << 20
-# So large that a float master shows nothing but the gradient.
-LOUD = 1e3
-
-
-def program_of(graph: Graph, update: str = "sgd", gradients: str = "int8", scheme: str = "full") -> Program:
-    options = {
-        "quantize_gradients": {"dtype": gradients},
-        "differentiate": {"update": update},
-        "sparse_update": {"scheme": scheme},
-    }
-    reference = context_of(TOOLS, TOOLS.get("targets", "x86_64"), TOOLS.get("backends", "reference"))
-    return optimize(Program(clone(graph)), reference, options=options)
-
-
-def target_of(place: str) -> Target:
-    """With memories that are large enough for all nets."""
-    target = TOOLS.get("targets", PLACES[place][1])
-    if target.sram is None:
-        return target
-    return replace(target, sram=replace(target.sram, bytes=AMPLE), flash=replace(target.flash, bytes=AMPLE))
-
-
-def opened(program: Program, place: str) -> Session:
-    backend, target = TOOLS.get("backends", PLACES[place][0]), target_of(place)
-    replan(program, context_of(TOOLS, target, backend))
-    return backend.open(program, target, TOOLS)
-
-
-def one_batch(graph: Graph, lr: float = 0.01, classes: int = 5) -> dict[str, np.ndarray]:
-    """As a training step takes it."""
-    (x,), rng = graph.inputs, np.random.default_rng(3)
-    label = rng.integers(0, classes, x.type.shape[0]).astype(np.int32)
-    return {"x": images(x.type, 42), "label": label, "lr": np.asarray(lr, np.float32)}
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
     a, b = a.ravel().astype(np.float64), b.ravel().astype(np.float64)
     return float(a @ b / np.sqrt((a @ a) * (b @ b)))
-
-
-def quantized_states(graph: Graph) -> list[State]:
-    return [s for s in graph.states if s.trainable and s.value.type.quant]
-
-
-def scaled(state: State, gradient: np.ndarray) -> np.ndarray:
-    """Quantisation-aware scaling, written down once more."""
-    quant = state.value.type.quant
-    scale = np.array(quant.scale).reshape([-1 if a == quant.axis else 1 for a in range(gradient.ndim)])
-    return gradient / scale**2
 
 
 @cache
@@ -302,94 +255,8 @@ def states_of(graph: Graph, states: dict[str, np.ndarray]) -> dict[str, np.ndarr
     return {name: array for name, array in states.items() if name in names}
 
 
-# ------------------------------------------------------------------ 7: sizes, and what is fixed at compile time
-
-
-def large_net() -> Graph:
-    """Activations of 102,400 elements, which 16 bits do not count."""
-    b = Int8Builder("large", 1, 160, 160, 3)
-    b.emit.loc = "first"
-    x = b.conv(b.x, 4, 3, relu=True)
-    b.emit.loc = "depthwise"
-    y = b.depthwise(x)
-    b.emit.loc = "project"
-    y = b.conv(y, 4)
-    b.emit.loc = "sum"
-    y = b.add(y, x)
-    b.emit.loc = "pool"
-    y = b.pool(y)
-    b.emit.loc = "head"
-    return b.done(b.head(y, 5))
-
-
-def classifying(classes: int) -> Graph:
-    return inverted_residuals(1, classes)
-
-
-NETS = {
-    "65536_elements": large_net,
-    "3_classes": lambda: classifying(3),
-    "10_classes": lambda: classifying(10),
-    "17_classes": lambda: classifying(17),
-    "200_classes": lambda: classifying(200),
-    "double_rounding": lambda: inverted_residuals(rounding="double_rounding", dead=2),
-    "single_rounding": lambda: inverted_residuals(rounding="single_rounding"),
-    "odd_wiring": wired,
-    "int16_gradients": inverted_residuals,
-}
-UPDATES = {
-    "3_classes": "momentum{momentum=0.7,weight_decay=0.001}",
-    "10_classes": "sgd{every=3,weight_decay=0.01}",
-    "17_classes": "sgd{weights=float,every=3}",
-    "200_classes": "sgd{rounding=nearest,bound=0.5}",
-}
-
-
-@cache
-def three_steps(net: str, place: str) -> tuple[list[np.ndarray], dict[str, np.ndarray], np.ndarray]:
-    """Outputs of the steps, states, and the prediction after them."""
-    gradients = "int16" if net == "int16_gradients" else "int8"
-    program = program_of(NETS[net](), UPDATES.get(net, "sgd"), gradients)
-    classes = program.infer.outputs[0].type.shape[-1]
-    session = opened(program, place)
-    try:
-        batches = list(int8_batches(program.graph, 3, 0.02, classes))
-        outputs = [array for batch in batches for array in session.train_step(batch).values()]
-        (prediction,) = session.infer({"x": batches[0]["x"]}).values()
-        return outputs, session.states(), prediction
-    finally:
-        session.close()
-
-
-@pytest.mark.parametrize("place", [p for p in PLACES if p != "reference"])
-@pytest.mark.parametrize("net", NETS)
-def test_steps_are_those_of_the_reference(net, place):
-    """Bit by bit, whatever the size and the number of classes; the prediction after a step is not written over."""
-    (outputs, states, prediction), (expected, right, predicted) = three_steps(net, place), three_steps(net, "reference")
-    for found, wanted in zip(outputs, expected, strict=True):
-        np.testing.assert_array_equal(found, wanted)
-    assert states.keys() == right.keys()
-    for name, array in right.items():
-        np.testing.assert_array_equal(states[name], array, err_msg=name)
-    np.testing.assert_array_equal(prediction, predicted)
-
-
-# PyTorch rounds in floats, where the fixed-point kinds have other integers, and has no requantize here.
-@pytest.mark.parametrize("net", [n for n in NETS if "rounding" not in n and n != "odd_wiring"])
-def test_large_and_small_nets_have_right_gradients(net):
-    graph = NETS[net]()
-    classes = graph.outputs[0].type.shape[-1]
-    batch = one_batch(graph, LOUD, classes)
-    program = program_of(graph, "sgd{weights=float}", "float32")
-    session = ReferenceSession(program, TOOLS, float64=True)
-    before = session.states()
-    session.train_step(batch)
-    after = session.states()
-    gradients = logits_and_gradients(graph, batch["x"], batch["label"])[2]
-    for state in quantized_states(graph):
-        step = (before[f"{state.name}.master"] - after[f"{state.name}.master"]) / LOUD
-        right = scaled(state, gradients[state.name])
-        assert np.abs(step - right).max() <= 1e-6 * np.abs(right).max(), state.name
+# ------------------------------------------------------------------ 7: what is fixed at compile time
+# (Sizes and numbers of classes: int8_steps_test.py.)
 
 
 @pytest.mark.parametrize("place", PLACES)
