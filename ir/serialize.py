@@ -243,24 +243,21 @@ def _read_state(message: pb.State, values: Sequence[Value], weights: Mapping[str
         Role[pb.State.Role.Name(message.role)],
         message.trainable,
         Region(region.axis, region.begin, region.end) if message.HasField("region") else None,
-        _read_source(message.source) if message.HasField("source") else None,
+        _read_source(message.source, value.type.shape) if message.HasField("source") else None,
     )
 
 
-def _read_source(message: pb.Source) -> Source:
+def _read_source(message: pb.Source, shape: Sequence[int]) -> Source:
     orders = tuple((order.axis, tuple(order.indices)) for order in message.orders)
     scaled = message.rescale
     rescale = Rescale(scaled.axis, tuple(scaled.scale), tuple(scaled.shift)) if message.HasField("rescale") else None
-    cut = message.part
-    return Source(
-        message.name,
-        tuple(message.shape),
-        tuple(message.view),
-        tuple(message.permutation),
-        orders,
-        rescale,
-        Part(cut.axis, cut.begin, cut.end, cut.size) if message.HasField("part") else None,
-    )
+    cut, part = message.part, None
+    if message.HasField("part"):
+        part = Part(cut.axis, cut.begin, cut.end, cut.size)
+        fits = part.end <= part.size and part.end - part.begin == shape[part.axis]
+        assert fits, f"{message.name}: {part} is not a state of shape {list(shape)}"
+    view, permutation = tuple(message.view), tuple(message.permutation)
+    return Source(message.name, tuple(message.shape), view, permutation, orders, rescale, part)
 
 
 def _read_data(message: pb.State, value: Value, weights: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from gradlet.backends.reference.executor import Executor
 from gradlet.backends.reference.session import ReferenceSession
 from gradlet.ir import files
 from gradlet.ir.errors import CompileError
-from gradlet.ir.graph import Graph, Region, Role, Source, State, written_states
+from gradlet.ir.graph import Graph, Part, Region, Role, Source, State, written_states
 from gradlet.ir.passes import Context
 from gradlet.ir.program import Program
+from gradlet.ir.serialize import from_bytes, to_bytes
 from gradlet.ir.user_states import from_user, to_user
 from gradlet.ir.verifier import verify
 from gradlet.optimizers.channel_order import channels_of
@@ -307,6 +309,16 @@ def test_states_round_trip_through_a_session_and_a_file(tmp_path):
     assert all(np.array_equal(again[name], array) for name, array in learnt.items())
     batch = next(int8_batches(program.graph))
     assert np.array_equal(*(next(iter(s.infer({"x": batch["x"]}).values())) for s in (session, fresh)))
+
+
+@pytest.mark.parametrize("part", [Part(3, 0, 7, 12), Part(3, 7, 13, 12), Part(4, 0, 6, 12)])
+def test_a_part_that_does_not_fit_its_state_is_no_program(part):
+    program = _compiled(_net(float_head=True), "last_1{ratio=0.5}")
+    state = next(s for s in program.graph.states if s.name == "blocks.2.project.weight")
+    state.source = replace(state.source, part=part)
+    with pytest.raises(CompileError) as info:
+        from_bytes(to_bytes(program, TOOLS.ops), TOOLS.ops)
+    assert info.value.code == "GL003"
 
 
 def test_another_content_of_a_frozen_part_is_refused():
