@@ -54,9 +54,9 @@ static inline void add_four_channels_i8(int32_t *acc, const int8_t *g, channel_s
     "smlatt %[" s3 "], %[p], %[q], %[" s3 "]\n"
 
 // Eight channels of at least one term.
-static inline void add_eight_channels_i8(int32_t *acc, const int8_t *g, channel_steps g_step,
-                                         const int8_t *b, channel_steps b_step, int rows,
-                                         int terms) {
+static SEPARATE void add_eight_channels_i8(int32_t *acc, const int8_t *g, channel_steps g_step,
+                                           const int8_t *b, channel_steps b_step, int rows,
+                                           int terms) {
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_FP) && defined(__OPTIMIZE__) && \
     !defined(__OPTIMIZE_SIZE__)
     int32_t s0, s1, s2, s3, s4, s5, s6, s7;

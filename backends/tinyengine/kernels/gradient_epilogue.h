@@ -117,7 +117,7 @@ static inline void add_skip_f32(float *p, const gradient_end *end, int at, int c
 }
 
 // NaN is not remembered.
-static inline float largest_f32(float largest, const float *p, int count) {
+static inline float largest_size_f32(float largest, const float *p, int count) {
     for (int i = 0; i < count; i++)
         largest = fabsf(p[i]) > largest ? fabsf(p[i]) : largest;
     return largest;
@@ -165,7 +165,7 @@ static inline float store_8_i8(int8_t *y, const float *p, float by, float limit,
           "memory");
     // clang-format on
 #else
-    largest = largest_f32(largest, p, 8);
+    largest = largest_size_f32(largest, p, 8);
     for (int i = 0; i < 8; i++)
         y[i] = (int8_t)nearest_f32(within_f32(p[i] * by, limit));
 #endif
@@ -212,7 +212,7 @@ static inline void finish_8(gradient_end *end, float *p, int at, int channel) {
         return;
     }
     if (end->range)
-        end->largest = largest_f32(end->largest, p, 8);
+        end->largest = largest_size_f32(end->largest, p, 8);
     if (end->stores)
         store_gradient(end, p, at, 8);
 }
@@ -227,7 +227,7 @@ static inline void finish_some(gradient_end *end, float *p, int at, int channel,
         for (int i = 0; i < count; i++)
             p[i] = get_bit(end->mask, at + i) ? p[i] : 0.0f;
     if (end->range)
-        end->largest = largest_f32(end->largest, p, count);
+        end->largest = largest_size_f32(end->largest, p, count);
     if (end->stores)
         store_gradient(end, p, at, count);
 }

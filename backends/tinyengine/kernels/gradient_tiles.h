@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "inlining.h"
 #include "int8_pairs.h"
 
 #include <string.h>
@@ -21,10 +22,11 @@ static inline int multiplies_pairs(void) {
 
 // Of each four terms two pairs, the terms 0 and 2, then 1 and 3; of each pair the words of four
 // rows. Here the terms of a row are neighbours,
-static inline void widen_rows_i8(uint32_t *columns, const int8_t *a, int row, int terms) {
+static inline void widen_rows_i8(uint32_t *columns, const int8_t *a, int row, int rows, int terms) {
     for (; terms > 0; terms -= 4, a += 4, columns += 8)
         for (int m = 0; m < 4; m++) {
-            const uint32_t four = load_four_i8(a + m * row);
+            // Where there are fewer than four, the last is repeated.
+            const uint32_t four = load_four_i8(a + (m < rows ? m : rows - 1) * row);
             columns[m] = even_pair_i8(four);
             columns[4 + m] = odd_pair_i8(four);
         }
@@ -57,10 +59,10 @@ static inline void widen_terms_i8(uint32_t *columns, const int8_t *a, int term, 
         "t", "u", "s0", "s1", "s2",          \
         "s3") "ldrd %[t], %[u], [%[a]], #8\n" SMLAD_4("t", "u", "s4", "s5", "s6", "s7")
 
-// Adds to two neighbouring columns of the tile the products of the terms from `columns` to `end`;
-// those of b are b_term apart.
-static inline void add_columns_i8(int32_t *acc, const uint32_t *columns, const uint32_t *end,
-                                  const int8_t *b, int b_term) {
+// Apart from others, since it takes all registers. Adds to two neighbouring columns of the tile the
+// products of the terms from `columns` to `end`; those of b are b_term apart.
+static SEPARATE void add_columns_i8(int32_t *acc, const uint32_t *columns, const uint32_t *end,
+                                    const int8_t *b, int b_term) {
     int32_t s0 = acc[0], s1 = acc[1], s2 = acc[8], s3 = acc[9];
     int32_t s4 = acc[16], s5 = acc[17], s6 = acc[24], s7 = acc[25];
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_FP) && defined(__OPTIMIZE__) && \
@@ -139,7 +141,7 @@ static inline int add_wide_products_i8(int32_t *acc, int columns_of_tile, const 
     for (int left = all, count; left > 0; left -= count, a += count * term, b += count * b_term) {
         count = left < WIDENED_TERMS ? left : WIDENED_TERMS;
         if (term == 1)
-            widen_rows_i8(columns, a, row, count);
+            widen_rows_i8(columns, a, row, 4, count);
         else
             widen_terms_i8(columns, a, term, count);
         for (int n = 0; n < columns_of_tile; n += 2)

@@ -127,6 +127,60 @@ static void qconv2d_input_grad_f32(void *dx, float *range, const float *g, const
     qconv2d_input_grad(&end, g, 32, w, sizes);
 }
 
+// A tile of dx of a pointwise convolution: `rows` pixels from g on, whose terms `columns` holds
+// widened, but those beyond a multiple of 4.
+static inline void pointwise_tile_i8(int32_t *acc, int rows, int columns_of_tile,
+                                     const uint32_t *columns, const int8_t *g, int out,
+                                     const int8_t *w, int b_term) {
+    const int even = columns_of_tile & ~1, wide = out & ~3;
+    const gradient_steps step = {out, 1};
+    for (int n = 0; n < even && wide; n += 2)
+        add_columns_i8(acc + n, columns, columns + 2 * wide, w + n, b_term);
+    if (even < columns_of_tile)
+        add_products_i8(acc + even, rows, 1, g, step, w + even, b_term, 0, wide);
+    if (wide < out)
+        add_products_i8(acc, rows, columns_of_tile, g + wide, step, w + wide * b_term, b_term, 0,
+                        out - wide);
+}
+
+// The channels [begin, stop) of `rows` pixels from `pixel` on.
+static inline void pointwise_channels_i8(gradient_end *end, const uint32_t *columns,
+                                         const int8_t *g, const int8_t *w, int begin, int stop,
+                                         int rows, int pixel, int channels, int out) {
+    const int depth = stop - begin;
+    for (int c = 0; c < depth; c += GRADIENT_COLUMNS) {
+        const int count = at_most(depth - c, GRADIENT_COLUMNS), channel = begin + c;
+        gradient_tile tile;
+        clear_tile(&tile, 8, GRADIENT_ROWS);
+        pointwise_tile_i8(tile.i8, rows, count, columns, g, out, w + c, depth);
+        for (int m = 0; m < rows; m++)
+            finish_tile_row(end, &tile, 8, m, (pixel + m) * channels + channel, channel, count);
+    }
+}
+
+// For processors that multiply pairs: `working` holds those of four pixels of g.
+static void qconv2d_pointwise_input_grad_i8(
+    void *dx, float *range, const int8_t *g, const float *g_range, const int8_t *w0,
+    const int8_t *w1, const int8_t *w2, const int8_t *w3, const uint8_t *mask, const float *scale,
+    const void *skip, const float *skip_range, int pixels, int channels, int out,
+    const int *in_part, int bits, int skip_bits, float factor, float skip_factor, void *working) {
+    gradient_end end = gradient_end_of(dx, range, bits, g_range, factor, mask, scale, skip,
+                                       skip_range, skip_bits, skip_factor);
+    const int8_t *const w[4] = {w0, w1, w2, w3};
+    uint32_t *columns = working;
+    for (int left = begin_passes(&end); left > 0; left--) {
+        for (int pixel = 0; pixel < pixels; pixel += GRADIENT_ROWS) {
+            const int8_t *from = g + pixel * out;
+            const int rows = at_most(pixels - pixel, GRADIENT_ROWS);
+            widen_rows_i8(columns, from, out, rows, out & ~3);
+            for (int part = 0, begin = 0; begin < channels; begin += in_part[part++])
+                pointwise_channels_i8(&end, columns, from, w[part], begin, begin + in_part[part],
+                                      rows, pixel, channels, out);
+        }
+        end_pass(&end);
+    }
+}
+
 // One tap, at (y, x) from the first, of dw for some output channels and input channels: `from` and
 // image are the first of these in g and x.
 static inline void qconv2d_weight_tile(gradient_tile *tile, int rows, int columns, const void *g,

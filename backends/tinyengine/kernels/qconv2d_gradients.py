@@ -12,8 +12,9 @@ from gradlet.backends.tinyengine.gradient_operands import (
     start,
     suffix,
 )
-from gradlet.backends.tinyengine.kernel import Call, Kernel, beside, call
+from gradlet.backends.tinyengine.kernel import SCRATCH, Call, Kernel, beside, call
 from gradlet.backends.tinyengine.window_sizes import window_sizes
+from gradlet.ir.gradient_epilogue import Operands
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.target import Target
 from gradlet.ir.tensor_type import DType
@@ -38,14 +39,42 @@ def _sizes(attrs: Attrs, images: Value, results: Value, kernel: Sequence[int]) -
     return 1, 1, pixels, channels, 1, pixels, out, 1, 1, 1, 1, 0, 0, 1, 1, groups
 
 
+def _parts(found: Operands[Value]) -> tuple[list[Value | None], tuple[int, ...]]:
+    """The parts of the weights, None for each that there is not, and the channels of each."""
+    absent = [None] * (_MOST_PARTS - len(found.weights))
+    return [*found.weights, *absent], tuple(w.type.shape[-1] for w in found.weights)
+
+
 def _input_grad(node: Node) -> Call:
-    count = node.attrs.get("parts", 1)
-    found, (dx, *_) = operands_of(node, count), node.outputs
-    weights = [*found.weights, *[None] * (_MOST_PARTS - count)]
-    in_parts = [w.type.shape[-1] for w in found.weights]
+    found, dx = _operands(node), node.outputs[0]
+    weights, in_parts = _parts(found)
     sizes = (*_sizes(node.attrs, dx, found.g, found.weights[0].type.shape[1:-1]), *in_parts)
     function = f"qconv2d_input_grad_{suffix(found.g)}"
     return call(function, *start(node, found), *weights, *constants(found), sizes, *formats(node, found))
+
+
+def _pointwise_input_grad(node: Node) -> Call:
+    found, dx = _operands(node), node.outputs[0]
+    weights, in_parts = _parts(found)
+    channels, out = dx.type.shape[-1], found.g.type.shape[-1]
+    given = (*start(node, found), *weights, *constants(found))
+    sizes = (dx.type.size // channels, channels, out, in_parts)
+    return call("qconv2d_pointwise_input_grad_i8", *given, *sizes, *formats(node, found), SCRATCH)
+
+
+def _operands(node: Node) -> Operands[Value]:
+    return operands_of(node, node.attrs.get("parts", 1))
+
+
+def _widened(node: Node) -> int:
+    """Bytes of four pixels of the gradient in int16."""
+    return 4 * 2 * (node.inputs[0].type.shape[-1] & ~3)
+
+
+def _multiplies_pairs(node: Node, target: Target) -> bool:
+    kernel = _operands(node).weights[0].type.shape[1:-1]
+    is_whole = node.attrs.get("groups", 1) == 1 and _is_pointwise(node.attrs, kernel)
+    return is_whole and _widened(node) > 0 and "dsp" in target.features and _has_few_parts(node, target)
 
 
 def _weight_grad(node: Node) -> Call:
@@ -58,7 +87,10 @@ def _has_few_parts(node: Node, target: Target) -> bool:
     return bool(node.attrs.get("parts", 1) <= _MOST_PARTS)
 
 
-_INPUT_GRAD = Kernel(_C, _input_grad, dtypes=GRADIENTS, applies=_has_few_parts)
+_INPUT_GRAD = (
+    Kernel(_C, _pointwise_input_grad, "pointwise", (DType.I8,), _multiplies_pairs, _widened),
+    Kernel(_C, _input_grad, dtypes=GRADIENTS, applies=_has_few_parts),
+)
 _WEIGHT_GRAD = Kernel(_C, _weight_grad, dtypes=(DType.I8,))
 
 KERNELS = {
