@@ -34,7 +34,19 @@ SCHEME_SUFFIXES = (".yaml", ".yml", ".textproto")
 
 
 # Fields of `Options` that a finished step has behind it.
-_DECIDED = ("scheme", "loss", "update", "classes", "batch", "pipeline", "prediction", "check", "stop_after", "skip")
+_DECIDED = (
+    "scheme",
+    "loss",
+    "update",
+    "gradients",
+    "classes",
+    "batch",
+    "pipeline",
+    "prediction",
+    "check",
+    "stop_after",
+    "skip",
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,7 @@ class Options:
         loss: Name of the loss.
         prediction: Which output of the model the loss is about, counted from 0.
         update: Update rule with options, e.g. `momentum{momentum=0.9}`.
+        gradients: Of quantised values: int8, int16, float32; auto is int8 on microcontrollers, else float32.
         classes: Replaces the head by one for so many classes, with a seeded initialisation.
         batch: Size of the batch axis; None keeps the model's.
         ram_budget: Bytes of SRAM to fit into, instead of the target's.
@@ -69,6 +82,7 @@ class Options:
     loss: str = "softmax_cross_entropy"
     prediction: int = 0
     update: str = "sgd"
+    gradients: str = "auto"
     classes: int | None = None
     batch: int | None = None
     ram_budget: int | None = None
@@ -262,6 +276,7 @@ def pass_options(options: Options) -> dict[str, dict[str, object]]:
             "update": _one_call(options.update),
             **({"prediction": str(options.prediction)} if options.prediction else {}),
         },
+        "quantize_gradients": {"dtype": options.gradients},
     }
 
 

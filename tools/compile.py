@@ -35,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--out", metavar="DIR", help="write the artefacts, the program and report.json there")
     add("--scheme", help=f"what learns: a name, a YAML or textproto file, none ({default.scheme})")
     add("--update", default=default.update, help="update rule, e.g. momentum{momentum=0.9} (%(default)s)")
+    add("--gradients", default=default.gradients, help="of int8 layers: int8, int16, float32 (%(default)s)")
     add("--loss", default=default.loss, help="(%(default)s)")
     add("--prediction", type=int, default=default.prediction, metavar="N", help="output for the loss (%(default)s)")
     add("--classes", type=int, metavar="N", help="replace the head by one for N classes")
@@ -85,6 +86,7 @@ def options_of(args: argparse.Namespace) -> Options:
         loss=args.loss,
         prediction=args.prediction,
         update=args.update,
+        gradients=args.gradients,
         classes=args.classes,
         batch=args.batch,
         ram_budget=parse_bytes(args.ram_budget) if args.ram_budget else None,

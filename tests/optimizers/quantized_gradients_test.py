@@ -16,6 +16,7 @@ from gradlet.optimizers.compilation import optimize
 from gradlet.optimizers.quantized_gradients import GRADIENTS, INPUT_GRADS, RESCALE, SUMS
 from gradlet.tests.int8_models import Int8Builder, int8_batches, inverted_residuals, wired
 from gradlet.tests.small_models import TOOLS, apply, compiled, conv_net, mlp, ops_of
+from gradlet.tools.api import Options, compile_program
 
 STEP = "sparse_update{scheme=%s},differentiate{update=sgd{weights=float}},dead_code"
 SCHEMES = ["full", "full{ratio=0.5}", "last_3", "bias_only"]
@@ -169,6 +170,13 @@ def test_the_default_is_integers_on_microcontrollers():
         context = Context(TOOLS, TOOLS.get("targets", target))
         graph = apply(inverted_residuals(), "differentiate,fuse_gradients,quantize_gradients", context)
         assert {n.outputs[0].type.dtype for n in graph.nodes if n.op in GRADIENTS} == {dtype}
+
+
+@pytest.mark.parametrize(("gradients", "dtype"), [("auto", DType.F32), ("int16", DType.I16)])
+def test_the_user_chooses(gradients, dtype):
+    options = Options(target="x86_64", backend="reference", gradients=gradients)
+    graph = compile_program(Program(inverted_residuals()), options, TOOLS).program.graph
+    assert {n.outputs[0].type.dtype for n in graph.nodes if n.op in GRADIENTS} == {dtype}
 
 
 def test_an_unknown_type_is_refused():
