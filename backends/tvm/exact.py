@@ -19,16 +19,7 @@ def product(a: Any, b: Any) -> Any:
     LLVM would put the product and a sum that follows into one instruction that rounds once, wherever the processor
     has it. The fence is no instruction.
     """
-    return _fenced(a * b)
-
-
-def quotient(a: Any, b: Any) -> Any:
-    """a / b of floats; TVM would multiply with the reciprocal of a constant."""
-    return a / _fenced(b)
-
-
-def _fenced(x: Any) -> Any:
-    return tirx.call_llvm_pure_intrin(dtype_of(x), "llvm.arithmetic.fence", x)
+    return tirx.call_llvm_pure_intrin("float32", "llvm.arithmetic.fence", a * b)
 
 
 def dtype_of(x: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gradlet.backends.tvm.exact import exp, log, quotient, real
+from gradlet.backends.tvm.exact import exp, log, real
 from gradlet.backends.tvm.expressions import result, total
 from gradlet.backends.tvm.kernel import Case, Kernel, Read, Result
 from gradlet.backends.tvm.package import te, tirx
@@ -43,7 +43,7 @@ def _loss(case: Case, logits: Read, labels: Read) -> Sequence[Result]:
     rows, count = _rows(case, logits), case.shape(0)[0]
     losses = te.compute((count,), lambda n: log(rows.sums(n)) - rows.shifted(n, labels(n)), name="losses")
     summed = te.compute((), lambda: total(losses, [count]), name="summed")
-    return [result(case, lambda: quotient(summed(), real(count)))]
+    return [result(case, lambda: summed() / real(count))]
 
 
 def _grad(case: Case, logits: Read, labels: Read) -> Sequence[Result]:
@@ -51,7 +51,7 @@ def _grad(case: Case, logits: Read, labels: Read) -> Sequence[Result]:
 
     def element(n: Any, k: Any) -> Any:
         chosen = tirx.Select(labels(n) == k, real(1), real(0))
-        return quotient(quotient(rows.power(n, k), rows.sums(n)) - chosen, real(count))
+        return (rows.power(n, k) / rows.sums(n) - chosen) / real(count)
 
     return [result(case, element)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gradlet.backends.tvm.exact import quotient, rounded_half_away
+from gradlet.backends.tvm.exact import rounded_half_away
 from gradlet.backends.tvm.expressions import result, total
 from gradlet.backends.tvm.kernel import Case, Kernel, Read, Result
 from gradlet.backends.tvm.package import te, tirx
@@ -26,7 +26,7 @@ def _qavg_pool2d(case: Case, x: Read) -> Sequence[Result]:
 
     def element(n: Any, row: Any, column: Any, c: Any) -> Any:
         count = taps_inside(window, shape, row, column) if any(window.padding) else tirx.const(window.taps, "int32")
-        return nearest(quotient(sums(n, row, column, c).astype("float64"), count.astype("float64"))).astype("int8")
+        return nearest(sums(n, row, column, c).astype("float64") / count.astype("float64")).astype("int8")
 
     return [result(case, element)]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradlet.backends.tvm.exact import product, quotient, real, rounded_half_away
+from gradlet.backends.tvm.exact import product, real, rounded_half_away
 from gradlet.backends.tvm.expressions import result
 from gradlet.backends.tvm.kernel import Case, Kernel, Read, Result
 from gradlet.backends.tvm.package import tirx
@@ -28,7 +28,7 @@ def _less(x: Any, zero: int) -> Any:
 def _quantize(case: Case, x: Read) -> Sequence[Result]:
     nearest = tirx.nearbyint if rounding(case.attrs) == "float" else rounded_half_away
     attrs = (*case.attributes, ("y_zero", case.attrs["zero_point"]))
-    return clamped(replace(case, attributes=attrs), lambda *i: nearest(quotient(x(*i), real(case.attrs["scale"]))))
+    return clamped(replace(case, attributes=attrs), lambda *i: nearest(x(*i) / real(case.attrs["scale"])))
 
 
 def _dequantize(case: Case, x: Read) -> Sequence[Result]:
