@@ -3,6 +3,8 @@
 
 #pragma once
 
+#include "inlining.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -53,7 +55,7 @@ static inline uint32_t subtract_pairs(uint32_t a, uint32_t b) {
 }
 
 // sum plus both products of two pairs.
-static inline int32_t add_products(int32_t sum, uint32_t a, uint32_t b) {
+static PERHAPS inline int32_t add_products(int32_t sum, uint32_t a, uint32_t b) {
 #if defined(__ARM_FEATURE_DSP)
     __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
     return sum;

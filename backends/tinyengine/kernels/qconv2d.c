@@ -6,6 +6,9 @@
 // Of a weight.
 #define QCONV_PARTS 4
 
+// Results that share the weights of two channels once these are widened.
+#define QCONV_ROWS 16
+
 // Images [batch, height, width, channels], weights [out channels, taps, channels / groups], in
 // parts that lie one after the other along the channels of a group.
 typedef struct {
@@ -13,6 +16,7 @@ typedef struct {
     int groups, x_zero, depth; // channels of a group
     int parts, channels[QCONV_PARTS];
     int terms[QCONV_PARTS]; // of a sum, in each part
+    int fours;              // of terms, in all
     const int8_t *weights[QCONV_PARTS];
 } qconv_sizes;
 
@@ -25,6 +29,7 @@ static inline qconv_sizes read_qconv(const int *s, const int8_t *w0, const int8_
         q.channels[q.parts] = s[16 + q.parts];
         q.terms[q.parts] = q.window.kernel_height * q.window.kernel_width * s[16 + q.parts];
         q.weights[q.parts] = weights[q.parts];
+        q.fours += FOURS(q.terms[q.parts]);
     }
     return q;
 }
@@ -81,78 +86,91 @@ static inline const int8_t *window_i8(int8_t *row, const int8_t *image, int iy, 
     return row;
 }
 
-// The columns of four neighbours in a row of results of one group; where there are fewer than four,
-// the last is repeated. `row` is room for one window.
+// The columns of some neighbours in a row of results of one group; the last is repeated where they
+// are no fours. `row` is room for one window.
 static SEPARATE void qconv_columns_i8(uint32_t *columns, int8_t *row, const int8_t *image, int rows,
                                       int iy, int ix, const qconv_sizes *s) {
     for (int part = 0; part < s->parts; part++) {
-        for (int m = 0; m < 4; m++) {
+        for (int m = 0; m < ((rows + 3) & ~3); m++) {
             const int x = ix + at_most(m, rows - 1) * s->window.stride_x;
             const int8_t *seen = window_i8(row, image, iy, x, s->channels[part], s);
-            widen_column_i8(columns + m, seen, s->terms[part], s->x_zero);
+            widen_column_i8(columns + m / 4 * COLUMN_WORDS * s->fours + m % 4, seen, s->terms[part],
+                            s->x_zero);
         }
-        columns += COLUMN_WORDS(s->terms[part]);
+        columns += COLUMN_WORDS * FOURS(s->terms[part]);
         image += s->channels[part];
     }
 }
 
-// Adds what the parts of the weights after the first make of channels o and `other`.
-static SEPARATE void qconv_more_parts_i8(int32_t *acc, const uint32_t *columns, int o, int other,
-                                         const qconv_sizes *s) {
-    for (int part = 1; part < s->parts; part++) {
+// Widened weights of channels o and, if there are two, o + 1; the first stands in for the second.
+static inline widened_pair qconv_pair_i8(uint32_t *weights, int o, int channels,
+                                         const qconv_sizes *s, const requantization *q) {
+    const int other = o + channels - 1;
+    uint32_t *end = weights;
+    for (int part = 0; part < s->parts; part++) {
         const int terms = s->terms[part];
         const int8_t *w = s->weights[part];
-        tile_4x2 tile;
-        columns += COLUMN_WORDS(s->terms[part - 1]);
-        sum_tile_4x2_i8(&tile, columns, w + o * terms, w + other * terms, terms);
-        for (int i = 0; i < 8; i++)
-            acc[i] += tile.acc[i];
+        end = widen_weights_i8(end, w + o * terms, w + other * terms, terms);
+    }
+    return (widened_pair){.weights = weights,
+                          .end = end,
+                          .pitch = s->window.out_channels,
+                          .zero = q->zero,
+                          .bias = {q->bias[o], q->bias[other]},
+                          .scale = {q->scale[o], q->scale[other]}};
+}
+
+// Two channels of `groups` of four results, which are rounded as floats.
+static inline void qconv_fours_i8(const result_place *to, int at, widened_pair *job, int groups) {
+    job->y = to->y + at;
+    job->groups = groups;
+    if (!to->mask) {
+        finish_pair_i8(job);
+        return;
+    }
+    const uint32_t *columns = job->columns;
+    const int words = (int)(job->end - job->weights) / WEIGHT_WORDS * COLUMN_WORDS;
+    for (; groups > 0; groups--, at += 4 * to->pitch) {
+        job->columns = columns;
+        job->groups = 1;
+        finish_pair_i8(job);
+        mark_four_i8(to->mask, at, to->pitch, results_of(job, 0));
+        mark_four_i8(to->mask, at + 1, to->pitch, results_of(job, 1));
+        columns += words;
     }
 }
 
-// Channels o and, if there are two, o + 1 in any number of pixels, parts and terms.
-static SEPARATE void qconv_tile_i8(const result_place *to, int at, const uint32_t *columns,
-                                   int rows, int o, int channels, const qconv_sizes *s,
-                                   const requantization *q) {
-    const int terms = s->terms[0];
-    const int8_t *w = s->weights[0] + o * terms;
-    tile_4x2 tile;
-    sum_tile_4x2_i8(&tile, columns, w, channels == 2 ? w + terms : w, terms);
-    if (s->parts > 1)
-        qconv_more_parts_i8(tile.acc, columns, o, o + channels - 1, s);
-    for (int n = 0; n < channels; n++, o++, at++) {
-        const int32_t *acc = tile.acc + 4 * n;
-        const quad_i32 sums = {acc[0], acc[1], acc[2], acc[3]};
-        if (rows == 4 && q->rounding == ROUND_AS_FLOAT)
-            store_four_i8(to->y, to->mask, at, to->pitch, sums, q->bias[o], q->scale[o], q->zero);
-        else
-            store_some_i8(to, at, sums, rows, o, q);
+// Any number of results, channels o and perhaps o + 1, any way to round.
+static SEPARATE void qconv_some_i8(const result_place *to, int at, widened_pair *job, int rows,
+                                   int o, int channels, const requantization *q) {
+    const int words = (int)(job->end - job->weights) / WEIGHT_WORDS * COLUMN_WORDS;
+    for (; rows > 0; rows -= 4, at += 4 * to->pitch, job->columns += words) {
+        sum_pair_i8(job);
+        for (int n = 0; n < channels; n++)
+            store_some_i8(to, at + n, results_of(job, n), at_most(rows, 4), o + n, q);
     }
 }
 
-// All channels of a group for the pixels of `columns`; `at` is the first result.
-static inline void qconv_group_i8(const result_place *to, int at, const uint32_t *columns, int rows,
-                                  int group, const qconv_sizes *s, const requantization *q) {
+// All channels of a group for `rows` results, whose columns these are; `at` is the first result.
+static SEPARATE void qconv_group_i8(const result_place *to, int at, const uint32_t *columns,
+                                    uint32_t *weights, int rows, int group, const qconv_sizes *s,
+                                    const requantization *q) {
     const int out = s->window.out_channels / s->groups, end = (group + 1) * out;
-    const int terms = s->terms[0], is_plain = rows == 4 && q->rounding == ROUND_AS_FLOAT;
-    int o = group * out;
-    // Behind the last weights there is nothing to read.
-    const int pairs = terms % 4 && end == s->window.out_channels ? (out - 1) / 2 : out / 2;
-    if (is_plain && !to->mask && s->parts == 1 && pairs > 0) {
-        const int8_t *w = s->weights[0] + o * terms;
-        paired_channels job = {columns,          w,
-                               (terms + 3) & ~3, terms,
-                               q->bias + o,      q->scale + o,
-                               to->y + at + o,   to->pitch,
-                               q->zero,          w + 2 * pairs * terms};
-        multiply_pairs_i8(&job);
-        o += 2 * pairs;
+    for (int o = group * out; o < end; o += 2) {
+        const int channels = at_most(end - o, 2);
+        const int groups = channels == 2 && q->rounding == ROUND_AS_FLOAT ? rows / 4 : 0;
+        widened_pair job = qconv_pair_i8(weights, o, channels, s, q);
+        job.columns = columns;
+        if (groups)
+            qconv_fours_i8(to, at + o, &job, groups);
+        job.columns = columns + groups * COLUMN_WORDS * s->fours;
+        if (4 * groups < rows)
+            qconv_some_i8(to, at + o + 4 * groups * to->pitch, &job, rows - 4 * groups, o, channels,
+                          q);
     }
-    for (; o < end; o += 2)
-        qconv_tile_i8(to, at + o, columns, rows, o, at_most(end - o, 2), s, q);
 }
 
-// working: COLUMN_WORDS of the terms of each part, then the bytes of a window.
+// working: columns of up to QCONV_ROWS results, weights of two channels, the bytes of a window.
 static void qconv2d_i8(int8_t *y, uint8_t *mask, const int8_t *x, const int8_t *w0,
                        const int8_t *w1, const int8_t *w2, const int8_t *w3, const int32_t *bias,
                        const float *scale, const int32_t *multiplier, const int *sizes,
@@ -161,22 +179,21 @@ static void qconv2d_i8(int8_t *y, uint8_t *mask, const int8_t *x, const int8_t *
     const requantization q = {bias, scale, multiplier, sizes[21], sizes[22]};
     const window_sizes *w = &s.window;
     const result_place to = {y, mask, w->out_channels};
+    const int most = at_most(w->out_width, QCONV_ROWS);
     uint32_t *columns = working;
-    int column_words = 0;
-    for (int part = 0; part < s.parts; part++)
-        column_words += COLUMN_WORDS(s.terms[part]);
-    int8_t *row = (int8_t *)(columns + column_words);
+    uint32_t *weights = columns + FOURS(most) * COLUMN_WORDS * s.fours;
+    int8_t *row = (int8_t *)(weights + WEIGHT_WORDS * s.fours);
     clear_mask(mask, w->batch * w->out_height * w->out_width * w->out_channels);
     for (int i = 0; i < w->batch * w->out_height; i++) {
         const int8_t *image = x + i / w->out_height * w->height * w->width * w->channels;
         const int iy = i % w->out_height * w->stride_y - w->top;
-        for (int ox = 0; ox < w->out_width; ox += 4) {
-            const int rows = at_most(w->out_width - ox, 4);
+        for (int ox = 0; ox < w->out_width; ox += QCONV_ROWS) {
+            const int rows = at_most(w->out_width - ox, QCONV_ROWS);
             const int at = (i * w->out_width + ox) * w->out_channels;
             for (int group = 0; group < s.groups; group++) {
                 qconv_columns_i8(columns, row, image + group * s.depth, rows, iy,
                                  ox * w->stride_x - w->left, &s);
-                qconv_group_i8(&to, at, columns, rows, group, &s, &q);
+                qconv_group_i8(&to, at, columns, weights, rows, group, &s, &q);
             }
         }
     }

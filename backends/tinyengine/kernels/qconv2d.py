@@ -11,6 +11,7 @@ from gradlet.ir.tensor_type import DType
 
 _C = beside(__file__)
 _MOST_PARTS = 4
+_MOST_RESULTS = 16
 
 
 def forward_operands(node: Node, most_parts: int) -> tuple[Arg, ...]:
@@ -67,9 +68,10 @@ def _qconv2d(node: Node) -> Call:
 
 
 def _scratch(node: Node) -> int:
-    """Four widened columns of each part, and the bytes of one window."""
+    """Columns of up to 16 results, weights of two channels, both widened; and the bytes of one window."""
     terms = [w.type.size // w.type.shape[0] for w in _weights(node)]
-    return sum(-(-count // 4) * 32 for count in terms) + max(terms)
+    results = min(_sizes(node)[5], _MOST_RESULTS)
+    return sum(-(-count // 4) for count in terms) * (-(-results // 4) * 32 + 16) + max(terms)
 
 
 _KERNEL = Kernel(_C, _qconv2d, dtypes=(DType.I8,), applies=_has_few_parts, scratch=_scratch)
