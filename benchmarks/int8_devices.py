@@ -14,6 +14,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -35,12 +36,14 @@ def measured(network: str, scheme: str, tools: Toolbox) -> dict[str, object]:
     """Bytes and instructions of one network under one scheme."""
     options = Options(scheme=scheme, classes=CLASSES, target=TARGET)
     compiled = compile_program(import_source(str(DATA / "models" / f"{network}.pkl"), options, tools), options, tools)
-    session, step = compiled.open(), compiled.program.graph
+    session: Any = compiled.open()  # what only a device can tell
+    step, inference = compiled.program.graph, compiled.program.infer
+    assert inference
     try:
         for seed in range(2):
-            session.train_step({v.name: sample(v, seed) for v in step.inputs} | {"lr": np.float32(0.0016)})
+            session.train_step({v.name: sample(v, seed) for v in step.inputs} | {"lr": np.array(0.0016, np.float32)})
         instructions = {"step": session.instructions}
-        session.infer({v.name: sample(v, 0) for v in compiled.program.infer.inputs})
+        session.infer({v.name: sample(v, 0) for v in inference.inputs})
         instructions |= {"forward": session.instructions}
         return {"network": network, "scheme": scheme, **session.memory(), **instructions}
     finally:
