@@ -50,7 +50,8 @@ def _infer_grad(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
 
 def _evaluate_grad(args: Arrays, attrs: Attrs) -> Results:
     (g,), shape, window = args, attrs["input_shape"], Window.of(attrs)
-    shared = g / _divisor(shape, g.dtype, attrs)
+    # A share of each output for each of its taps; sums are those of the taps in their order.
+    shared = g * (1 / _divisor(shape, g.dtype, attrs))
     columns = np.broadcast_to(shared[:, :, :, None], (*g.shape[:3], window.taps, g.shape[3]))
     return [window.scatter(columns, shape)]
 

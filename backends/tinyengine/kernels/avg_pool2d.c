@@ -47,19 +47,20 @@ static void avg_pool2d_f32(float *y, const float *x, const int *sizes, int count
     }
 }
 
-// g is shared out evenly.
+// g is shared out evenly; from its end, so that each element adds up its taps in their order.
 static void avg_pool2d_grad_f32(float *dx, const float *g, const int *sizes, int count_padding) {
     const window_sizes s = read_window(sizes);
     const int line = s.width * s.channels;
     memset(dx, 0, (unsigned)(s.batch * s.height * line) * sizeof *dx);
-    for (int p = 0; p < s.batch * s.out_height * s.out_width; p++, g += s.channels) {
+    for (int p = s.batch * s.out_height * s.out_width; p-- > 0;) {
         const window_part part = part_inside(&s, p);
         const float share = avg_pool2d_share(&s, part, count_padding);
+        const float *from = g + p * s.channels;
         for (int row = 0; row < part.rows; row++) {
             float *to = dx + part.begin + row * line;
             for (int column = 0; column < part.columns; column++, to += s.channels)
                 for (int c = 0; c < s.channels; c++)
-                    to[c] += share * g[c];
+                    to[c] += share * from[c];
         }
     }
 }

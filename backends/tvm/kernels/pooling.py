@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gradlet.backends.tvm.exact import product, real
 from gradlet.backends.tvm.expressions import result, total
 from gradlet.backends.tvm.kernel import Case, Kernel, Read, Result
 from gradlet.backends.tvm.package import te, tirx
@@ -62,7 +63,7 @@ def _max_pool_grad(case: Case, g: Read, x: Read) -> Sequence[Result]:
 def _divisor(case: Case, window: Window, shape: Sequence[int], row: Any, column: Any) -> Any:
     """How many elements an average is over."""
     if case.attrs.get("count_include_pad", True) or not any(window.padding):
-        return float(window.taps)
+        return real(window.taps)
     return taps_inside(window, shape, row, column).astype("float32")
 
 
@@ -86,7 +87,8 @@ def _avg_pool_grad(case: Case, g: Read) -> Sequence[Result]:
     def element(n: Any, h: Any, w: Any, c: Any) -> Any:
         def share(i: Any, j: Any) -> Any:
             row, column, exists = back(window, size, h, w, i, j)
-            return tirx.if_then_else(exists, g(n, row, column, c) / _divisor(case, window, shape, row, column), 0.0)
+            factor = real(1) / _divisor(case, window, shape, row, column)
+            return tirx.if_then_else(exists, product(g(n, row, column, c), factor), 0.0)
 
         return total(share, window.kernel)
 
