@@ -133,6 +133,32 @@ static inline quad_i32 results_of(const widened_pair *job, int n) {
     return (quad_i32){r[0], r[1], r[2], r[3]};
 }
 
+// Adds, saturating, to the sums of the first and of the second channel.
+#define ADD_TO_EIGHT(first, second)                       \
+    "qadd r4, r4, " first "\n qadd r5, r5, " first "\n"   \
+    "qadd r6, r6, " first "\n qadd r7, r7, " first "\n"   \
+    "qadd r8, r8, " second "\n qadd r9, r9, " second "\n" \
+    "qadd r10, r10, " second "\n qadd r11, r11, " second "\n"
+
+// Each times its scale in s0 or s1, to the nearest integer.
+#define ROUND_EIGHT                                 \
+    "vmov s2, s3, r4, r5\n vmov s4, s5, r6, r7\n"   \
+    "vmov s6, s7, r8, r9\n vmov s8, s9, r10, r11\n" \
+    "vcvt.f32.s32 s2, s2\n vcvt.f32.s32 s3, s3\n"   \
+    "vcvt.f32.s32 s4, s4\n vcvt.f32.s32 s5, s5\n"   \
+    "vcvt.f32.s32 s6, s6\n vcvt.f32.s32 s7, s7\n"   \
+    "vcvt.f32.s32 s8, s8\n vcvt.f32.s32 s9, s9\n"   \
+    "vmul.f32 s2, s2, s0\n vmul.f32 s3, s3, s0\n"   \
+    "vmul.f32 s4, s4, s0\n vmul.f32 s5, s5, s0\n"   \
+    "vmul.f32 s6, s6, s1\n vmul.f32 s7, s7, s1\n"   \
+    "vmul.f32 s8, s8, s1\n vmul.f32 s9, s9, s1\n"   \
+    "vcvtr.s32.f32 s2, s2\n vcvtr.s32.f32 s3, s3\n" \
+    "vcvtr.s32.f32 s4, s4\n vcvtr.s32.f32 s5, s5\n" \
+    "vcvtr.s32.f32 s6, s6\n vcvtr.s32.f32 s7, s7\n" \
+    "vcvtr.s32.f32 s8, s8\n vcvtr.s32.f32 s9, s9\n" \
+    "vmov r4, r5, s2, s3\n vmov r6, r7, s4, s5\n"   \
+    "vmov r8, r9, s6, s7\n vmov r10, r11, s8, s9\n"
+
 // All groups, both channels, rounded as floats and stored. `results` is what the last group has
 // before the clamp.
 static SEPARATE void finish_pair_i8(widened_pair *job) {
@@ -147,27 +173,10 @@ static SEPARATE void finish_pair_i8(widened_pair *job) {
         "1:\n"
         TILE_4X2_SUMS
         "ldrd r2, r3, [r0, #28]\n"
-        "qadd r4, r4, r2\n qadd r5, r5, r2\n qadd r6, r6, r2\n qadd r7, r7, r2\n"
-        "qadd r8, r8, r3\n qadd r9, r9, r3\n qadd r10, r10, r3\n qadd r11, r11, r3\n"
-        "vmov s2, s3, r4, r5\n vmov s4, s5, r6, r7\n"
-        "vmov s6, s7, r8, r9\n vmov s8, s9, r10, r11\n"
-        "vcvt.f32.s32 s2, s2\n vcvt.f32.s32 s3, s3\n"
-        "vcvt.f32.s32 s4, s4\n vcvt.f32.s32 s5, s5\n"
-        "vcvt.f32.s32 s6, s6\n vcvt.f32.s32 s7, s7\n"
-        "vcvt.f32.s32 s8, s8\n vcvt.f32.s32 s9, s9\n"
-        "vmul.f32 s2, s2, s0\n vmul.f32 s3, s3, s0\n"
-        "vmul.f32 s4, s4, s0\n vmul.f32 s5, s5, s0\n"
-        "vmul.f32 s6, s6, s1\n vmul.f32 s7, s7, s1\n"
-        "vmul.f32 s8, s8, s1\n vmul.f32 s9, s9, s1\n"
-        "vcvtr.s32.f32 s2, s2\n vcvtr.s32.f32 s3, s3\n"
-        "vcvtr.s32.f32 s4, s4\n vcvtr.s32.f32 s5, s5\n"
-        "vcvtr.s32.f32 s6, s6\n vcvtr.s32.f32 s7, s7\n"
-        "vcvtr.s32.f32 s8, s8\n vcvtr.s32.f32 s9, s9\n"
-        "vmov r4, r5, s2, s3\n vmov r6, r7, s4, s5\n"
-        "vmov r8, r9, s6, s7\n vmov r10, r11, s8, s9\n"
+        ADD_TO_EIGHT("r2", "r3")
+        ROUND_EIGHT
         "add r12, r0, #16\n ldmia r12, {r2, r3, r12}\n"
-        "qadd r4, r4, r12\n qadd r5, r5, r12\n qadd r6, r6, r12\n qadd r7, r7, r12\n"
-        "qadd r8, r8, r12\n qadd r9, r9, r12\n qadd r10, r10, r12\n qadd r11, r11, r12\n"
+        ADD_TO_EIGHT("r12", "r12")
         "add r12, r0, #44\n stmia r12, {r4-r11}\n"
         "ssat r4, #8, r4\n ssat r5, #8, r5\n ssat r6, #8, r6\n ssat r7, #8, r7\n"
         "ssat r8, #8, r8\n ssat r9, #8, r9\n ssat r10, #8, r10\n ssat r11, #8, r11\n"

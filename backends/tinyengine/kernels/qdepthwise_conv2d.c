@@ -1,5 +1,7 @@
-#include "requantize.h"
+#include "requantize_four.h"
 #include "windows.h"
+
+#include <string.h>
 
 // Images [batch, height, width, channels], weights [taps, out channels] in one or two parts that
 // lie one after the other along the channels; output channel c * multiplier + j reads channel c.
@@ -9,26 +11,98 @@ typedef struct {
     int x_zero;
 } qdepthwise_sizes;
 
-// Output channels [first, end) of the result at pixel `at`, whose window starts at (iy, ix) of the
-// image; w is a part of the weights that begins with channel `first`.
+// The part of a window that lies on the image: its taps, what the first of them looks at and is
+// multiplied with, and the steps to the next row and column of both.
+typedef struct {
+    const int8_t *x, *w;
+    int rows, columns;
+    int x_row, x_column, w_row, w_column;
+} seen_window;
+
+static inline seen_window see_window(const int8_t *image, const int8_t *w, int channels, int iy,
+                                     int ix, const window_sizes *s) {
+    const int ky = first_tap(iy, s->dilation_y), kx = first_tap(ix, s->dilation_x);
+    const int x_row = s->dilation_y * s->width * s->channels,
+              x_column = s->dilation_x * s->channels;
+    const int w_row = s->kernel_width * channels;
+    return (seen_window){image + (iy * s->width + ix) * s->channels + ky * x_row + kx * x_column,
+                         w + ky * w_row + kx * channels,
+                         end_tap(iy, s->dilation_y, s->kernel_height, s->height) - ky,
+                         end_tap(ix, s->dilation_x, s->kernel_width, s->width) - kx,
+                         x_row,
+                         x_column,
+                         w_row,
+                         channels};
+}
+
+static inline int32_t depthwise_sum_i8(const seen_window *v, int c, int o, int x_zero) {
+    int32_t sum = 0;
+    for (int ky = 0; ky < v->rows; ky++)
+        for (int kx = 0; kx < v->columns; kx++)
+            sum += (v->x[ky * v->x_row + kx * v->x_column + c] - x_zero) *
+                   v->w[ky * v->w_row + kx * v->w_column + o];
+    return sum;
+}
+
+// Eight neighbours as int16.
+static PERHAPS inline lanes_i16 widened_eight_i8(const int8_t *x) {
+    eight_i8 eight;
+    memcpy(&eight, x, sizeof eight);
+    return __builtin_convertvector(eight, lanes_i16);
+}
+
+// The sums of eight channels from c on. A product fits in int16: |x - x_zero| <= 255.
+static PERHAPS inline void depthwise_eight_i8(int32_t *sums, const seen_window *v, int c,
+                                              int x_zero) {
+    lanes_i32 even = {0}, odd = {0};
+    for (int ky = 0; ky < v->rows; ky++) {
+        const int8_t *x = v->x + ky * v->x_row + c, *w = v->w + ky * v->w_row + c;
+        for (int kx = 0; kx < v->columns; kx++, x += v->x_column, w += v->w_column) {
+            const lanes_i16 p = (widened_eight_i8(x) - (int16_t)x_zero) * widened_eight_i8(w);
+            even += (lanes_i32)p << 16 >> 16;
+            odd += (lanes_i32)p >> 16;
+        }
+    }
+    for (int i = 0; i < 4; i++) {
+        sums[2 * i] = even[i];
+        sums[2 * i + 1] = odd[i];
+    }
+}
+
+// The results for o to o + 8, which begin at y[at].
+static PERHAPS inline void store_eight_i8(int8_t *y, uint8_t *mask, int at, const int32_t *sums,
+                                          int o, const requantization *q) {
+    for (int i = 0; i < 8; i += 4) {
+        lanes_i32 sum, bias;
+        lanes_f32 scale;
+        memcpy(&sum, sums + i, sizeof sum);
+        memcpy(&bias, q->bias + o + i, sizeof bias);
+        memcpy(&scale, q->scale + o + i, sizeof scale);
+        const lanes_i32 r = rescaled_lanes_i8(sum, bias, scale, q->zero);
+        for (int k = 0; k < 4; k++)
+            store_i8(y, mask, at + i + k, r[k]);
+    }
+}
+
+// Output channels [first, end) of the result whose window starts at (iy, ix) of the image; channel
+// `first` is y[at], and the first of this part w of the weights.
 static inline void qdepthwise_pixel_i8(int8_t *y, uint8_t *mask, int at, const int8_t *image,
                                        const int8_t *w, int first, int end, int iy, int ix,
-                                       const qdepthwise_sizes *sizes, const requantization *q) {
-    const window_sizes *s = &sizes->window;
-    const int multiplier = s->out_channels / s->channels;
-    const int ky0 = first_tap(iy, s->dilation_y), kx0 = first_tap(ix, s->dilation_x);
-    const int ky1 = end_tap(iy, s->dilation_y, s->kernel_height, s->height);
-    const int kx1 = end_tap(ix, s->dilation_x, s->kernel_width, s->width);
-    for (int o = first; o < end; o++) {
-        int32_t acc = 0;
-        for (int ky = ky0; ky < ky1; ky++) {
-            for (int kx = kx0; kx < kx1; kx++) {
-                const int tap = (ky * s->kernel_width + kx) * (end - first) + o - first;
-                const int pixel = (iy + ky * s->dilation_y) * s->width + ix + kx * s->dilation_x;
-                acc += (image[pixel * s->channels + o / multiplier] - sizes->x_zero) * w[tap];
-            }
-        }
-        store_i8(y, mask, at * s->out_channels + o, requantized_i32(acc, o, q));
+                                       const qdepthwise_sizes *s, const requantization *q) {
+    const int multiplier = s->window.out_channels / s->window.channels, channels = end - first;
+    const seen_window v = see_window(image + first / multiplier, w, channels, iy, ix, &s->window);
+    int o = 0;
+#if defined(__SSE2__)
+    for (; multiplier == 1 && q->rounding == ROUND_AS_FLOAT && o + 8 <= channels; o += 8) {
+        int32_t sums[8];
+        depthwise_eight_i8(sums, &v, o, s->x_zero);
+        store_eight_i8(y, mask, at + o, sums, first + o, q);
+    }
+#endif
+    for (; o < channels; o++) {
+        const int c = (first + o) / multiplier - first / multiplier;
+        const int32_t sum = depthwise_sum_i8(&v, c, o, s->x_zero);
+        store_i8(y, mask, at + o, requantized_i32(sum, first + o, q));
     }
 }
 
@@ -43,11 +117,12 @@ static void qdepthwise_conv2d_i8(int8_t *y, uint8_t *mask, const int8_t *x, cons
         const int8_t *image = x + i / w->out_height * w->height * w->width * w->channels;
         const int iy = i % w->out_height * w->stride_y - w->top;
         for (int ox = 0; ox < w->out_width; ox++) {
-            const int at = i * w->out_width + ox, ix = ox * w->stride_x - w->left;
+            const int at = (i * w->out_width + ox) * w->out_channels,
+                      ix = ox * w->stride_x - w->left;
             qdepthwise_pixel_i8(y, mask, at, image, w0, 0, s.split, iy, ix, &s, &q);
             if (s.split < w->out_channels)
-                qdepthwise_pixel_i8(y, mask, at, image, w1, s.split, w->out_channels, iy, ix, &s,
-                                    &q);
+                qdepthwise_pixel_i8(y, mask, at + s.split, image, w1, s.split, w->out_channels, iy,
+                                    ix, &s, &q);
         }
     }
 }

@@ -6,6 +6,7 @@
 #include "requantize.h"
 
 // For the vector units of gcc and clang.
+typedef int8_t __attribute__((vector_size(8))) eight_i8;
 typedef int16_t __attribute__((vector_size(16))) lanes_i16;
 typedef int32_t __attribute__((vector_size(16))) lanes_i32;
 typedef uint32_t __attribute__((vector_size(16))) lanes_u32;
@@ -15,7 +16,27 @@ typedef struct {
     int32_t a, b, c, d;
 } quad_i32;
 
-// rint(saturate(sum + bias) * scale) + zero, at least where a clamp to int8 makes a difference.
+// rint(saturate(sum + bias) * scale) + zero of four channels, at least where a clamp to int8 makes
+// a difference.
+static MERGED lanes_i32 rescaled_lanes_i8(lanes_i32 sums, lanes_i32 bias, lanes_f32 scale,
+                                          int zero) {
+#if defined(__SSE2__)
+    const lanes_f32 limit = {BEYOND_I8, BEYOND_I8, BEYOND_I8, BEYOND_I8};
+    const lanes_i32 wrapped = (lanes_i32)((lanes_u32)sums + (lanes_u32)bias);
+    const lanes_i32 over = ((sums ^ wrapped) & (bias ^ wrapped)) >> 31;
+    const lanes_i32 t = (wrapped & ~over) | (((bias >> 31) ^ INT32_MAX) & over);
+    const lanes_f32 p = __builtin_convertvector(t, lanes_f32) * scale;
+    const lanes_f32 limited = __builtin_ia32_maxps(__builtin_ia32_minps(p, limit), -limit);
+    return __builtin_ia32_cvtps2dq(limited) + zero;
+#else
+    lanes_i32 r;
+    for (int i = 0; i < 4; i++)
+        r[i] = nearest_limited_f32((float)saturating_add_i32(sums[i], bias[i]) * scale[i]) + zero;
+    return r;
+#endif
+}
+
+// The same for four sums of one channel.
 static MERGED quad_i32 rescaled_four_i8(quad_i32 sums, int32_t bias, float scale, int zero) {
 #if defined(__ARM_FP) && defined(__thumb2__)
     int32_t a = saturating_add_i32(sums.a, bias), b = saturating_add_i32(sums.b, bias);
@@ -34,14 +55,9 @@ static MERGED quad_i32 rescaled_four_i8(quad_i32 sums, int32_t bias, float scale
     return (quad_i32){saturating_add_i32(a, zero), saturating_add_i32(b, zero),
                       saturating_add_i32(c, zero), saturating_add_i32(d, zero)};
 #elif defined(__SSE2__)
-    const lanes_i32 t = {sums.a, sums.b, sums.c, sums.d}, biases = {bias, bias, bias, bias};
-    const lanes_f32 limit = {BEYOND_I8, BEYOND_I8, BEYOND_I8, BEYOND_I8};
-    const lanes_i32 wrapped = (lanes_i32)((lanes_u32)t + (lanes_u32)biases);
-    const lanes_i32 over = ((t ^ wrapped) & (biases ^ wrapped)) >> 31;
-    const lanes_i32 sum = (wrapped & ~over) | (((biases >> 31) ^ INT32_MAX) & over);
-    const lanes_f32 p = __builtin_convertvector(sum, lanes_f32) * scale;
-    const lanes_f32 limited = __builtin_ia32_maxps(__builtin_ia32_minps(p, limit), -limit);
-    const lanes_i32 r = __builtin_ia32_cvtps2dq(limited) + zero;
+    const lanes_i32 t = {sums.a, sums.b, sums.c, sums.d};
+    const lanes_i32 biases = {bias, bias, bias, bias};
+    const lanes_i32 r = rescaled_lanes_i8(t, biases, (lanes_f32){scale, scale, scale, scale}, zero);
     return (quad_i32){r[0], r[1], r[2], r[3]};
 #else
     return (quad_i32){nearest_limited_f32((float)saturating_add_i32(sums.a, bias) * scale) + zero,
