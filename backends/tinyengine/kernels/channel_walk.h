@@ -24,15 +24,16 @@ static inline channel_walk walk_channels(const float *factor, int channels, int 
     return walk;
 }
 
-// (rate * factor * unit) of the element that comes next.
-static inline float next_factor(channel_walk *walk) {
+// How many of the next `most` elements belong to one channel, whose factor becomes `by`.
+static inline int next_run(channel_walk *walk, int most) {
     if (walk->left == 0) {
         walk->left = walk->run;
         walk->channel = walk->channel + 1 < walk->channels ? walk->channel + 1 : 0;
         walk->by = walk_factor(walk);
     }
-    walk->left--;
-    return walk->by;
+    const int count = walk->left < most ? walk->left : most;
+    walk->left -= count;
+    return count;
 }
 
 // Element i of a gradient of weights: int32 where it has a range, else a float.

@@ -60,6 +60,10 @@ static inline void add_products_i16(int64_t *acc, int rows, int columns, const i
 static inline void add_products_f32(float *acc, int rows, int columns, const float *a,
                                     gradient_steps step, const int8_t *b, int b_term, int zero,
                                     int terms) {
+    if (has_float_tiles() && columns % 4 == 0) {
+        add_wide_products_f32(acc, rows, columns, a, step.row, step.term, b, b_term, zero, terms);
+        return;
+    }
     for (int k = 0; k < terms; k++, a += step.term, b += b_term)
         for (int m = 0; m < rows; m++) {
             const float x = a[m * step.row];

@@ -1,10 +1,11 @@
-// The inner loop of the gradients in int8 for processors that multiply two pairs of int16 at once:
-// acc[8 m + n] += a[m, k] (b[k, n] - zero), of four rows.
+// The inner loops of the gradients of four rows, acc[8 m + n] += a[m, k] (b[k, n] - zero): in int8
+// for processors that multiply two pairs of int16 at once, in floats for a floating point unit.
 
 #pragma once
 
 #include "inlining.h"
 #include "int8_pairs.h"
+#include "tiles.h"
 
 #include <string.h>
 
@@ -150,4 +151,48 @@ static inline int add_wide_products_i8(int32_t *acc, int columns_of_tile, const 
             subtract_zero_i8(acc, columns_of_tile, columns, columns + 2 * count, zero);
     }
     return all;
+}
+
+// Whether tiles of floats are fast, see tiles.h: elsewhere the plain loops are better.
+static inline int has_float_tiles(void) {
+#if defined(__ARM_FP) && defined(__thumb2__)
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+// Four columns of up to four rows.
+static inline void add_four_columns_f32(float *acc, int rows, const float *a, int row, int term,
+                                        const float *wide, int terms) {
+    const walk_steps a_step = {0, term}, b_step = {0, 4};
+    float part[16];
+    for (int m = 0; m < rows; m++)
+        store_quad_f32(part + 4 * m, load_quad_f32(acc + 8 * m));
+    if (rows < 4)
+        for (int m = 0; m < rows; m++)
+            n_1x4_f32(part + 4 * m, part + 4 * m, a + m * row, term, wide, 4, terms);
+    else if (term == 1)
+        nn_4x4_f32(part, part, a, row, wide, 4, terms);
+    else
+        tn_4x4_f32(part, part, a, a_step, wide, b_step, 1, terms);
+    for (int m = 0; m < rows; m++)
+        store_quad_f32(acc + 8 * m, load_quad_f32(part + 4 * m));
+}
+
+// A multiple of four columns. Terms or rows of a are neighbours.
+static inline void add_wide_products_f32(float *acc, int rows, int columns_of_tile, const float *a,
+                                         int row, int term, const int8_t *b, int b_term, int zero,
+                                         int terms) {
+    float wide[4 * WIDENED_TERMS];
+    for (int count; terms > 0; terms -= count, a += count * term, b += count * b_term) {
+        count = terms < WIDENED_TERMS ? terms : WIDENED_TERMS;
+        for (int n = 0; n < columns_of_tile; n += 4) {
+            const int8_t *from = b + n;
+            for (int k = 0; k < count; k++, from += b_term)
+                for (int i = 0; i < 4; i++)
+                    wide[4 * k + i] = (float)(from[i] - zero);
+            add_four_columns_f32(acc + n, rows, a, row, term, wide, count);
+        }
+    }
 }

@@ -37,9 +37,9 @@ static void master_sgd(void *p, float *master, const void *g, const float *g_ran
         const int row = (o * axis + begin) * inner;
         for (int i = 0; i < part; i++) {
             const int k = o * part + i;
-            master[k] =
-                stepped_master(master[k], weight_gradient(g, g_range, k), next_factor(&walk),
-                               moments ? moments + k : NULL, momentum, *lr, *lr * decay);
+            next_run(&walk, 1);
+            master[k] = stepped_master(master[k], weight_gradient(g, g_range, k), walk.by,
+                                       moments ? moments + k : NULL, momentum, *lr, *lr * decay);
             const int nearest = nearest_f32(within_f32(master[k], limit));
             if (bits == 8)
                 ((int8_t *)p)[row + i] = (int8_t)nearest;

@@ -35,6 +35,30 @@ static inline int next_byte(rounding_bytes *bytes) {
     return byte;
 }
 
+// lr * factor * unit * g, plus lr * decay * p, where `shrink` is lr * decay and `decays` whether it
+// is any.
+static inline float quantized_step(float g, float by, float p, int decays, float shrink) {
+    const float step = g * by;
+    if (!decays)
+        return step;
+    const float shrunk = shrink * p;
+    return step + shrunk;
+}
+
+// Moves `count` weights of one channel, whose gradients are those from element k on.
+static inline void move_run_i8(int8_t *p, const void *g, const float *g_range, int k, int count,
+                               float by, int decays, float shrink, int most,
+                               rounding_bytes *bytes) {
+    for (int i = 0; i < count; i++) {
+        const float d =
+            quantized_step(weight_gradient(g, g_range, k + i), by, p[i], decays, shrink);
+        int n = nearest_f32(within_f32(d * 256.0f, LARGEST_STEP_I8));
+        if (most >= 0)
+            n = n > most ? most : n < -most ? -most : n;
+        p[i] = moved_i8(p[i], n, next_byte(bytes));
+    }
+}
+
 // p[o, begin:end, i] -= lr * factor[channel] * unit * g[o, :, i] + lr * decay * p, with p[outer,
 // axis, inner] and a channel for each `run` elements of the part. `most` 256ths bound a step unless
 // negative; `seeded` is mix(seed), `first_word` the first of its stream. With `micro`, only when it
@@ -47,6 +71,7 @@ static void quantized_sgd_i8(int8_t *p, const void *g, const float *g_range, con
     if (micro != NULL && (*micro + 1) % every != 0)
         return;
     const int part = (end - begin) * inner;
+    const int decays = decay != 0.0f;
     const float shrink = *lr * decay;
     channel_walk walk = walk_channels(factor, channels, run, *lr, g_range);
     rounding_bytes bytes = {0, 0, -1};
@@ -57,18 +82,18 @@ static void quantized_sgd_i8(int8_t *p, const void *g, const float *g_range, con
     }
     for (int o = 0; o < outer; o++) {
         int8_t *row = p + (o * axis + begin) * inner;
-        for (int i = 0; i < part; i++) {
-            float d = weight_gradient(g, g_range, o * part + i) * next_factor(&walk);
-            if (decay != 0.0f) {
-                const float shrunk = shrink * (float)row[i];
-                d += shrunk;
-            }
-            int n = nearest_f32(within_f32(d * 256.0f, LARGEST_STEP_I8));
-            if (most >= 0)
-                n = n > most ? most : n < -most ? -most : n;
-            row[i] = moved_i8(row[i], n, next_byte(&bytes));
+        for (int i = 0, count; i < part; i += count) {
+            count = next_run(&walk, part - i);
+            move_run_i8(row + i, g, g_range, o * part + i, count, walk.by, decays, shrink, most,
+                        &bytes);
         }
     }
+}
+
+// One element of a bias.
+static inline int32_t moved_i32(int32_t p, float d) {
+    const int64_t moved = (int64_t)p - nearest_f32(within_f32(d, LARGEST_STEP_I32));
+    return moved > INT32_MAX ? INT32_MAX : moved < INT32_MIN ? INT32_MIN : (int32_t)moved;
 }
 
 static void quantized_sgd_i32(int32_t *p, const void *g, const float *g_range, const float *lr,
@@ -78,18 +103,18 @@ static void quantized_sgd_i32(int32_t *p, const void *g, const float *g_range, c
     if (micro != NULL && (*micro + 1) % every != 0)
         return;
     const int part = (end - begin) * inner;
+    const int decays = decay != 0.0f;
     const float shrink = *lr * decay;
     channel_walk walk = walk_channels(factor, channels, run, *lr, g_range);
     for (int o = 0; o < outer; o++) {
         int32_t *row = p + (o * axis + begin) * inner;
-        for (int i = 0; i < part; i++) {
-            float d = weight_gradient(g, g_range, o * part + i) * next_factor(&walk);
-            if (decay != 0.0f) {
-                const float shrunk = shrink * (float)row[i];
-                d += shrunk;
+        for (int i = 0, count; i < part; i += count) {
+            count = next_run(&walk, part - i);
+            for (int k = i; k < i + count; k++) {
+                const float from = weight_gradient(g, g_range, o * part + k);
+                row[k] =
+                    moved_i32(row[k], quantized_step(from, walk.by, (float)row[k], decays, shrink));
             }
-            const int64_t moved = (int64_t)row[i] - nearest_f32(within_f32(d, LARGEST_STEP_I32));
-            row[i] = moved > INT32_MAX ? INT32_MAX : moved < INT32_MIN ? INT32_MIN : (int32_t)moved;
         }
     }
 }

@@ -17,7 +17,8 @@ _C = beside(__file__)
 def _i8(node: Node) -> Call:
     p, *given = node.inputs
     found = operands(given, lambda value: value.type.dtype.is_float)
-    counter, *micro = found.rest if draws(p.type, node.attrs) else (None, *found.rest)
+    counters = int(draws(p.type, node.attrs))
+    counter, micro = found.rest[0] if counters else None, found.rest[counters:]
     bound = node.attrs.get("bound")
     most = round(FRACTION * bound) if bound else -1
     where = (*accumulation(micro, node), *place(node), *channels(node))
