@@ -51,8 +51,8 @@ def keeps_numbers(pass_: Pass) -> bool:
 class UpdateRule(Protocol):
     """How a parameter follows its gradient. A frozen dataclass: its fields are the options of the rule.
 
-    `quantized_options: ClassVar[tuple[str, ...]]`, if there is one, names those that are for quantised parameters: whoever
-    gives one where none learns is told so.
+    `quantized_options: ClassVar[tuple[str, ...]]`, if there is one, names those that are for quantised parameters:
+    whoever gives one where none learns is told so.
     """
 
     name: ClassVar[str]
