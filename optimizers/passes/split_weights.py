@@ -35,7 +35,8 @@ class SplitWeights:
             raise CompileError("GL214", "split_weights comes after the backward pass is made", hint=hint)
         states = len(graph.states)
         for node in [n for n in graph.nodes if n.op in QUANTIZED]:
-            self._split(graph, node)
+            if node in graph.nodes:  # else it shares a weight that has been divided
+                self._split(graph, node)
         return len(graph.states) != states
 
     def _split(self, graph: Graph, node: Node) -> None:
