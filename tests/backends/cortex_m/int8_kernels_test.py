@@ -74,7 +74,7 @@ def qconv2d_in_fixed_point() -> Iterator[Use]:
     for rounding in ROUNDINGS[1:]:
         for size, channels, out, kernel, attrs in WINDOWS[1:6]:
             types = [i8(1, *size, channels), i8(out, *kernel, channels), *constants(out, rounding)]
-            yield types, attrs | RELU | {"rounding": rounding}
+            yield types, attrs | QUANT | {"rounding": rounding, "mask": True}
 
 
 def qdepthwise_conv2d() -> Iterator[Use]:
