@@ -90,7 +90,7 @@ def tiny(use: Use) -> Use:
         case "qavg_pool2d":
             return op, [i8(1, 1, 1, 1)], POINT | {"kernel": (1, 1)}
         case _:
-            return op, [i8(1) for _ in types], attrs | {"y_zero": 0}
+            return op, [i8(1) for _ in types], {**attrs, "y_zero": 0}
 
 
 def measured(use: Use, tools: Toolbox, target_name: str, portable: bool) -> dict[str, object]:
