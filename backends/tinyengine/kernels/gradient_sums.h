@@ -51,6 +51,13 @@ static inline void add_products_i8(int32_t *acc, int rows, int columns, const in
 static inline void add_products_i16(int64_t *acc, int rows, int columns, const int16_t *a,
                                     gradient_steps step, const int8_t *b, int b_term, int zero,
                                     int terms) {
+    if (multiplies_pairs() && rows == 4 && columns % 2 == 0 && terms >= 4) {
+        const int done =
+            add_wide_products_i16(acc, columns, a, step.row, step.term, b, b_term, zero, terms);
+        a += done * step.term;
+        b += done * b_term;
+        terms -= done;
+    }
     for (int k = 0; k < terms; k++, a += step.term, b += b_term)
         for (int m = 0; m < rows; m++)
             for (int n = 0; n < columns; n++)

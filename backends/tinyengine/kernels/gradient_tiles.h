@@ -153,6 +153,61 @@ static inline int add_wide_products_i8(int32_t *acc, int columns_of_tile, const 
     return all;
 }
 
+// The same words of a gradient in int16. Two neighbours are a word,
+
+static inline uint32_t load_two_i16(const int16_t *x) {
+    uint32_t two;
+    memcpy(&two, x, sizeof two);
+    return two;
+}
+
+static inline void widen_rows_i16(uint32_t *columns, const int16_t *a, int row, int terms) {
+    for (; terms > 0; terms -= 4, a += 4, columns += 8)
+        for (int m = 0; m < 4; m++) {
+            const uint32_t first = load_two_i16(a + m * row),
+                           second = load_two_i16(a + m * row + 2);
+            columns[m] = low_halves(first, second);
+            columns[4 + m] = high_halves(first, second);
+        }
+}
+
+static inline void widen_pair_i16(uint32_t *columns, const int16_t *a, const int16_t *b) {
+    columns[0] = low_halves(load_two_i16(a), load_two_i16(b));
+    columns[1] = high_halves(load_two_i16(a), load_two_i16(b));
+    columns[2] = low_halves(load_two_i16(a + 2), load_two_i16(b + 2));
+    columns[3] = high_halves(load_two_i16(a + 2), load_two_i16(b + 2));
+}
+
+static inline void widen_terms_i16(uint32_t *columns, const int16_t *a, int term, int terms) {
+    for (; terms > 0; terms -= 4, a += 4 * term, columns += 8) {
+        widen_pair_i16(columns, a, a + 2 * term);
+        widen_pair_i16(columns + 4, a + term, a + 3 * term);
+    }
+}
+
+// As add_wide_products_i8: int32 holds the sums of the terms that are widened at once.
+static inline int add_wide_products_i16(int64_t *acc, int columns_of_tile, const int16_t *a,
+                                        int row, int term, const int8_t *b, int b_term, int zero,
+                                        int terms) {
+    uint32_t columns[2 * WIDENED_TERMS];
+    const int all = terms & ~3;
+    for (int left = all, count; left > 0; left -= count, a += count * term, b += count * b_term) {
+        int32_t part[32] = {0};
+        count = left < WIDENED_TERMS ? left : WIDENED_TERMS;
+        if (term == 1)
+            widen_rows_i16(columns, a, row, count);
+        else
+            widen_terms_i16(columns, a, term, count);
+        for (int n = 0; n < columns_of_tile; n += 2)
+            add_columns_i8(part + n, columns, columns + 2 * count, b + n, b_term);
+        if (zero)
+            subtract_zero_i8(part, columns_of_tile, columns, columns + 2 * count, zero);
+        for (int i = 0; i < 32; i++)
+            acc[i] += part[i];
+    }
+    return all;
+}
+
 // Whether tiles of floats are fast, see tiles.h: elsewhere the plain loops are better.
 static inline int has_float_tiles(void) {
 #if defined(__ARM_FP) && defined(__thumb2__)
