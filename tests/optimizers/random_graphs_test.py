@@ -10,6 +10,7 @@ from gradlet.ir.verifier import verify
 from gradlet.optimizers.clone import clone
 from gradlet.optimizers.compilation import optimize
 from gradlet.tests.random_graphs import Case, draw
+from gradlet.tests.random_int8 import quantized_ops
 from gradlet.tests.small_models import TOOLS
 
 COUNT = 500
@@ -45,9 +46,11 @@ def test_a_seed_is_a_model():
     assert str(draw(11, TOOLS.ops).program.graph) == str(draw(11, TOOLS.ops).program.graph)
 
 
-def test_the_models_use_all_forward_ops():
-    """Every op that has a gradient rule and is no gradient itself."""
+def test_the_models_use_all_forward_ops_on_floats():
+    """Every op that has a gradient rule and is no gradient itself; those on int8 are in tests/random_int8.py."""
     drawn = {node.op for seed in range(300) for node in draw(seed, TOOLS.ops).program.graph.nodes}
     wanted = {op.name for op in TOOLS.ops if op.gradient and not op.name.endswith("_grad")}
     losses = {"softmax_cross_entropy", "mse"}
-    assert wanted - drawn - losses == {"masked"}
+    # Passes put them in.
+    made = {"masked", "ordered_dense", "ordered_softmax_cross_entropy"}
+    assert wanted - drawn - losses == made | quantized_ops(TOOLS.ops)
