@@ -85,6 +85,7 @@ class _Import:
             self._add_head(head)
         else:
             self._add_outputs(logits)
+        _drop_unused(self.builder.graph)
         self.builder.graph.renumber()
         return Program(self.builder.graph, metadata={"classes": str(self.options.classes)} if head else {})
 
@@ -170,6 +171,13 @@ class _Import:
             value = self.builder("reshape", value, shape=value.type.shape)
         value.name = graph.free_name(name)
         graph.outputs.append(value)
+
+
+def _drop_unused(graph: Graph) -> None:
+    """Removes nodes that a converter made and nobody reads."""
+    for node in reversed(list(graph.nodes)):
+        if not any(value.users or value in graph.outputs for value in node.outputs):
+            graph.remove(node)
 
 
 def _type(tensor: Tensor, shape: tuple[int, ...]) -> TensorType:

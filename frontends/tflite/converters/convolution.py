@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from gradlet.frontends.tflite.activations import check_fused, fused
@@ -15,8 +18,8 @@ from gradlet.ir.tensor_type import f32
 
 
 def conv2d(b: Builder, op: Operator) -> Value:
-    x, shape, table = b.x(op), _weight_shape(b, op, 4), "Conv2DOptions"
-    attrs = window(b, op, table, x, shape[1:3])
+    shape, table = _weight_shape(b, op, 4), "Conv2DOptions"
+    x, attrs = _padded(b, op, table, shape[1:3])
     channels = x.type.shape[3]
     if channels % shape[3]:
         raise inconsistent(f"weights {list(shape)} for {channels} channels", b.emit.loc)
@@ -30,8 +33,8 @@ def conv2d(b: Builder, op: Operator) -> Value:
 
 
 def depthwise_conv2d(b: Builder, op: Operator) -> Value:
-    x, shape, table = b.x(op), _weight_shape(b, op, 4), "DepthwiseConv2DOptions"
-    attrs = window(b, op, table, x, shape[1:3])
+    shape, table = _weight_shape(b, op, 4), "DepthwiseConv2DOptions"
+    x, attrs = _padded(b, op, table, shape[1:3])
     if shape[0] != 1 or shape[3] % x.type.shape[3]:
         raise inconsistent(f"weights {list(shape)} for {x.type.shape[3]} channels", b.emit.loc)
     if b.is_int8(op):
@@ -57,6 +60,20 @@ def fully_connected(b: Builder, op: Operator) -> Value:
         y = fused(b, op, table, _biased(b, op, y))
     result = b.shape(b.y(op))
     return y if result == y.type.shape else b("reshape", y, shape=result)
+
+
+def _padded(b: Builder, op: Operator, table: str, kernel: Sequence[int]) -> tuple[Value, dict[str, Any]]:
+    """The input and the window; a PAD before becomes the window's own padding, which adds nothing to the sums."""
+    x = b.x(op)
+    attrs = window(b, op, table, x, kernel)
+    pad = x.producer
+    if pad is None or pad.op != "pad" or any(attrs["padding"]):
+        return x, attrs
+    before, after = pad.attrs["before"], pad.attrs["after"]
+    nothing = b.scale(b.operand(op, 0))[1] if b.is_int8(op) else 0.0
+    if pad.attrs["value"] != nothing or any((*before[::3], *after[::3])):
+        return x, attrs
+    return pad.inputs[0], attrs | {"padding": (*before[1:3], *after[1:3])}
 
 
 def _weight_shape(b: Builder, op: Operator, axes: int) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from gradlet.ir.errors import CompileError
 from gradlet.ir.requantize import quantize_multiplier
 from gradlet.tests.frontends.tflite.imported import computed, imported, real
 from gradlet.tests.frontends.tflite.written import Step, Written, constant, interpreted, written
+from gradlet.tests.small_tflite import flatbuffer, small_model
 
 X, Y = (0.02, 3), (0.031, -5)
 
@@ -167,6 +168,29 @@ def test_int8_that_moves_elements():
     y = activation((2, 8, 3), *X)
     both = [activation(shape, *X)] * 2
     check_int8(single("CONCATENATION", both, y, table="ConcatenationOptions", axis=1), y, x, integers(shape, 1))
+
+
+@pytest.mark.parametrize(
+    ("amounts", "padding", "kept"), [([0, 2, 1, 0], 1, False), ([1, 1, 1, 1], 0, True), ([0, 1, 0, 0, 2], 1, True)]
+)
+def test_a_pad_before_a_convolution_becomes_its_padding(amounts, padding, kept):
+    """Unless the convolution has padding of its own, or the pad adds channels."""
+    (top, left, bottom, right), channels = amounts[:4], 3 + sum(amounts[4:])
+    image, padded = (1, 20, 18, 3), (1, 20 + top + bottom, 18 + left + right, channels)
+    shape = tuple(n - 2 if padding else n for n in padded[1:3])
+    added = np.array([[0, 0], [top, bottom], [left, right], [0, channels - 3]], np.int32)
+    w, b = (
+        constant(integers((8, 3, 3, channels)), scales=[0.01]),
+        constant(np.arange(8, dtype=np.int32), scales=[0.0002]),
+    )
+    y = activation((1, *shape, 8), *Y)
+    tensors = [activation(image, *X), constant(added), activation(padded, *X), w, b, y]
+    options = {"strideW": 1, "strideH": 1, "padding": padding}
+    data = written(
+        tensors, [Step("PAD", [0, 1], [2]), Step("CONV_2D", [2, 3, 4], [5], "Conv2DOptions", options)], [0], [5]
+    )
+    check_int8(data, y, integers(image, 1))
+    assert any(node.op == "pad" for node in imported(data).graph.nodes) == kept
 
 
 def test_between_floats_and_int8():
@@ -335,7 +359,13 @@ def test_int8_that_is_not_supported(op, x, y, constants, reason):
     assert reason in caught.value.what
 
 
-def test_several_subgraphs_and_hybrid_weights():
+def test_several_subgraphs():
+    content = small_model()
+    content["subgraphs"] *= 3
+    assert "2 subgraphs besides the first" in refused(flatbuffer(content)).what
+
+
+def test_hybrid_weights():
     x, w = Written((2, 6), "float32"), constant(integers((4, 6)), scales=[0.1])
     data = single("FULLY_CONNECTED", [x], Written((2, 4), "float32"), [w], table="FullyConnectedOptions")
     assert "operand 1 of type int8 for activations in float32 (hybrid)" in refused(data).what
