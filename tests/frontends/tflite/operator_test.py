@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradlet.frontends.tflite.importer import ImportOptions, import_model
+from gradlet.frontends.tflite.model import parse
 from gradlet.ir.errors import CompileError
+from gradlet.ir.plugin import load
 from gradlet.ir.requantize import quantize_multiplier
 from gradlet.tests.frontends.tflite.imported import computed, imported, real
 from gradlet.tests.frontends.tflite.written import Step, Written, constant, interpreted, written
@@ -326,6 +329,22 @@ def test_all_that_is_not_supported_is_told_at_once():
         "  CUSTOM:MyOp at t3",
         "  TANH: in int8 at t6",
     ]
+
+
+def test_a_plugin_brings_a_converter(tmp_path, monkeypatch):
+    code = """
+from gradlet.ir.plugin import Plugin
+
+CONVERTERS = {"CUSTOM:MyOp": lambda b, op: b("tanh", b.x(op))}
+PLUGIN = Plugin("mine", converters={"tflite": (f"{__name__}:CONVERTERS",)})
+"""
+    (tmp_path / "tflite_plugin.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    x = Written((2, 6), "float32")
+    data = written([x, x], [Step("CUSTOM", [0], [1], custom="MyOp")], [0], [1])
+    tools = load(["tflite_plugin:PLUGIN"], installed=False)
+    graph = import_model(parse(data), ImportOptions(), tools, "net").graph
+    assert [node.op for node in graph.nodes] == ["tanh"]
 
 
 @pytest.mark.parametrize(
