@@ -32,6 +32,8 @@ CODES = {
     "GL114": "a file is no checkpoint, or a damaged one",
     "GL115": "a checkpoint asks for more than numbers and arrays",
     "GL116": "the network of a checkpoint does not fit together",
+    "GL117": "a file is no TFLite model, or a damaged one",
+    "GL118": "a TFLite model does not fit together",
     "GL201": "an op on a path to be trained has no gradient",
     "GL202": "nothing is trainable",
     "GL203": "a loss does not accept the prediction",

@@ -184,7 +184,7 @@ def import_source(source: str, options: Options, tools: Toolbox) -> Program:
         if chosen or frontend.accepts(source):
             told = _import_options(frontend, options, chosen.options if chosen else ())
             return frontend.load(ImportRequest(user_source(source), options.batch, told), tools)
-    hint = f"give a .pt2 or .pkl file, path.py:function, or a program ({', '.join(PROGRAM_SUFFIXES)})"
+    hint = f"give a .pt2, .pkl or .tflite file, path.py:function, or a program ({', '.join(PROGRAM_SUFFIXES)})"
     raise CompileError("GL402", f"no frontend reads {source}; there are: {', '.join(names)}", hint=hint)
 
 

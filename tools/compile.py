@@ -5,8 +5,8 @@ gradlet compile net.pt2 --target stm32f746 --out build
 gradlet compile model.py:net --classes 10 --scheme last_2 --update momentum{momentum=0.9} --emulate
 
 The model is a .pt2 file of torch.export, a function path.py:NAME that returns a torch module (or a module and its
-sample input), a .pkl checkpoint of the MCUNet family, or a program that gradlet wrote. Errors name the place in the
-model and the next step.
+sample input), a .pkl checkpoint of the MCUNet family, a .tflite file, or a program that gradlet wrote. Errors name the
+place in the model and the next step.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "digits" / "digits.gradlet"
 def configure(parser: argparse.ArgumentParser) -> None:
     default = Options()
     add = parser.add_argument
-    add("model", nargs="?", help="FILE.pt2, path.py:function, FILE.pkl, or a program; nothing: the built-in example")
+    add(
+        "model",
+        nargs="?",
+        help="FILE.pt2, path.py:function, FILE.pkl, FILE.tflite, or a program (the built-in example)",
+    )
     add("--target", default=default.target, help="device (%(default)s)")
     add("--out", metavar="DIR", help="write the artefacts, the program and report.json there")
     add("--scheme", help=f"what learns: a name, a YAML or textproto file, none ({default.scheme})")

@@ -19,6 +19,7 @@ from gradlet.tests.errors.user import User
 from gradlet.tests.int8_models import inverted_residuals
 from gradlet.tests.small_checkpoint import checkpoint
 from gradlet.tests.small_models import TOOLS, mlp
+from gradlet.tests.small_tflite import flatbuffer, small_model, small_tflite
 
 
 def gl001(user: User) -> None:
@@ -181,6 +182,20 @@ def gl116(user: User) -> None:
     content["blocks"][1]["depthwise"]["params"]["y_scale"] = math.nan
     user.has_checkpoint(content)
     user.types("compile", "net.pkl")
+
+
+def gl117(user: User) -> None:
+    """The download of a model was interrupted."""
+    user.has_tflite(small_tflite()[:-1000])
+    user.types("compile", "net.tflite")
+
+
+def gl118(user: User) -> None:
+    """A model was edited, and a stride forgotten."""
+    content = small_model()
+    content["subgraphs"][0]["operators"][0]["builtin_options"]["stride_w"] = 2
+    user.has_tflite(flatbuffer(content))
+    user.types("compile", "net.tflite")
 
 
 def gl201(user: User) -> None:

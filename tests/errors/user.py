@@ -156,6 +156,12 @@ class User:
         path.write_bytes(zipped(pickled(content or checkpoint())))
         return path
 
+    def has_tflite(self, data: bytes) -> Path:
+        """`net.tflite`."""
+        path = self.folder / "net.tflite"
+        path.write_bytes(data)
+        return path
+
     def has_plugin(self, kernel: str = KERNEL) -> str:
         """`mine.py`, a plugin with the op `twice`, and `mine.c`, its kernel; returns what --plugin wants."""
         self.writes("mine.py", PLUGIN)

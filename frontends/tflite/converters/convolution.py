@@ -1,0 +1,97 @@
+"""Convolutions, and dense layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gradlet.frontends.tflite.activations import check_fused, fused
+from gradlet.frontends.tflite.builder import Builder
+from gradlet.frontends.tflite.model import Operator, inconsistent
+from gradlet.frontends.tflite.problems import UnsupportedError
+from gradlet.frontends.tflite.quantized import ROUNDING_OF_DENSE, linear
+from gradlet.frontends.tflite.windows import window
+from gradlet.ir.graph import Value
+from gradlet.ir.tensor_type import f32
+
+
+def conv2d(b: Builder, op: Operator) -> Value:
+    shape, table = _weight_shape(b, op, 4), "Conv2DOptions"
+    x, attrs = _padded(b, op, table, shape[1:3])
+    channels = x.type.shape[3]
+    if channels % shape[3]:
+        raise inconsistent(f"weights {list(shape)} for {channels} channels", b.emit.loc)
+    if channels != shape[3]:
+        attrs["groups"] = channels // shape[3]
+    if b.is_int8(op):
+        check_fused(b, op, table)
+        return linear(b, op, "qconv2d", x, (0, 1, 2, 3), 0, **attrs)
+    y = b("conv2d", x, b.parameter("weight", _float(b, op, 1)), **attrs)
+    return fused(b, op, table, _biased(b, op, y))
+
+
+def depthwise_conv2d(b: Builder, op: Operator) -> Value:
+    shape, table = _weight_shape(b, op, 4), "DepthwiseConv2DOptions"
+    x, attrs = _padded(b, op, table, shape[1:3])
+    if shape[0] != 1 or shape[3] % x.type.shape[3]:
+        raise inconsistent(f"weights {list(shape)} for {x.type.shape[3]} channels", b.emit.loc)
+    if b.is_int8(op):
+        check_fused(b, op, table)
+        return linear(b, op, "qdepthwise_conv2d", x, (1, 2, 3), 2, **attrs)
+    w = b.state("weight", _float(b, op, 1), f32(*shape[1:]), (1, 2, 3, 0), shape)
+    return fused(b, op, table, _biased(b, op, b("depthwise_conv2d", x, w, **attrs)))
+
+
+def fully_connected(b: Builder, op: Operator) -> Value:
+    x, (_, features), table = b.x(op), _weight_shape(b, op, 2), "FullyConnectedOptions"
+    if b.option(op, table, "weights_format"):
+        raise UnsupportedError("weights in a shuffled format")
+    if x.type.size % features:
+        raise inconsistent(f"weights of {features} features for {x.type}", b.emit.loc)
+    shape = (x.type.size // features, features)
+    rows = x if x.type.shape == shape else b("reshape", x, shape=shape)
+    if b.is_int8(op):
+        check_fused(b, op, table)
+        y = linear(b, op, "qdense", rows, (0, 1), 0, ROUNDING_OF_DENSE)
+    else:
+        y = b("dense", rows, b.parameter("weight", _float(b, op, 1)))
+        y = fused(b, op, table, _biased(b, op, y))
+    result = b.shape(b.y(op))
+    return y if result == y.type.shape else b("reshape", y, shape=result)
+
+
+def _padded(b: Builder, op: Operator, table: str, kernel: Sequence[int]) -> tuple[Value, dict[str, Any]]:
+    """The input and the window; a PAD before becomes the window's own padding, which adds nothing to the sums."""
+    x = b.x(op)
+    attrs = window(b, op, table, x, kernel)
+    pad = x.producer
+    if pad is None or pad.op != "pad" or any(attrs["padding"]):
+        return x, attrs
+    before, after = pad.attrs["before"], pad.attrs["after"]
+    nothing = b.scale(b.operand(op, 0))[1] if b.is_int8(op) else 0.0
+    if pad.attrs["value"] != nothing or any((*before[::3], *after[::3])):
+        return x, attrs
+    return pad.inputs[0], attrs | {"padding": (*before[1:3], *after[1:3])}
+
+
+def _weight_shape(b: Builder, op: Operator, axes: int) -> tuple[int, ...]:
+    shape = b.operand(op, 1).shape
+    if len(shape) != axes:
+        raise inconsistent(f"weights {list(shape)} have not {axes} axes", b.emit.loc)
+    return shape
+
+
+def _float(b: Builder, op: Operator, index: int) -> np.ndarray:
+    content = b.constant(op, index)
+    if content.dtype != "float32":
+        raise UnsupportedError(f"operand {index} of type {content.dtype.name} for activations in float32 (hybrid)")
+    return content
+
+
+def _biased(b: Builder, op: Operator, y: Value) -> Value:
+    return b("bias_add", y, b.parameter("bias", _float(b, op, 2))) if b.has(op, 2) else y
+
+
+CONVERTERS = {"CONV_2D": conv2d, "DEPTHWISE_CONV_2D": depthwise_conv2d, "FULLY_CONNECTED": fully_connected}

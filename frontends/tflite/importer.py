@@ -1,0 +1,187 @@
+"""Turns a TFLite model into a program of the IR, operator by operator."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gradlet.frontends.tflite.builder import Builder
+from gradlet.frontends.tflite.endings import head_of, logits_of, needed
+from gradlet.frontends.tflite.model import Model, Operator, Tensor, inconsistent, read
+from gradlet.frontends.tflite.names import Places, identifier, input_name
+from gradlet.frontends.tflite.problems import Problems, UnsupportedError
+from gradlet.ir.errors import CompileError
+from gradlet.ir.frontend import ImportRequest
+from gradlet.ir.graph import Graph, Value
+from gradlet.ir.options import Call, build
+from gradlet.ir.plugin import Toolbox
+from gradlet.ir.program import Program
+from gradlet.ir.tensor_type import DType, QuantParams, TensorType
+
+_MAX_CLASSES = 100_000
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What the user may choose.
+
+    Attributes:
+        classes: Of a new head in float32; None keeps that of the model.
+        seed: Of the new head's weights.
+    """
+
+    classes: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.classes is not None and not 1 <= self.classes <= _MAX_CLASSES:
+            what = f"a head of {self.classes} classes"
+            raise CompileError("GL212", what, hint=f"give a number from 1 to {_MAX_CLASSES}")
+        if self.seed < 0:
+            raise CompileError("GL212", f"the seed {self.seed}", hint="give 0 or more")
+
+
+def load(request: ImportRequest, toolbox: Toolbox) -> Program:
+    """The program of the file that is asked for."""
+    options = build(ImportOptions, Call("tflite", tuple(request.options.items())))
+    path = Path(request.source)
+    return import_model(read(path), options, toolbox, identifier(path.stem, "net"), request.batch)
+
+
+def import_model(
+    model: Model, options: ImportOptions, toolbox: Toolbox, name: str, batch: int | None = None
+) -> Program:
+    """The program of a model: its outputs are floats, and logits where the model ends in a softmax."""
+    return _Import(model, options, toolbox, name, batch).program()
+
+
+class _Import:
+    """One import."""
+
+    def __init__(self, model: Model, options: ImportOptions, toolbox: Toolbox, name: str, batch: int | None):
+        self.model, self.options = model, options
+        self.converters = toolbox.converters("tflite")
+        old = next((t.shape[0] for t in model.inputs if t.shape), 1)
+        self.builder = Builder(Graph(name), toolbox.ops, (old, batch or old))
+        self.problems, self.places = Problems(), Places()
+
+    def program(self) -> Program:
+        if not self.model.inputs or not self.model.outputs:
+            raise inconsistent("the model has no input, or no output")
+        logits = [logits_of(self.model, tensor) for tensor in self.model.outputs]
+        head = head_of(self.model, logits[0]) if self.options.classes else None
+        wanted = needed(self.model, [t for t in head.inputs[:1] if t] if head else logits)
+        self.problems.check_model(self.model, wanted)
+        for tensor in self.model.inputs:
+            self._add_input(tensor)
+        for operator in self.model.operators:
+            if any(tensor.index in wanted for tensor in operator.outputs):
+                self._convert(operator)
+        self.problems.check()
+        if head:
+            self._add_head(head)
+        else:
+            self._add_outputs(logits)
+        _drop_unused(self.builder.graph)
+        self.builder.graph.renumber()
+        return Program(self.builder.graph, metadata={"classes": str(self.options.classes)} if head else {})
+
+    def _add_input(self, tensor: Tensor) -> None:
+        if tensor.dtype not in (DType.F32, DType.I8, None):
+            self.problems.add(f"an input of type {tensor.type_name}", str(tensor))
+        shape, graph = self.builder.shape(tensor), self.builder.graph
+        self.builder.values[tensor.index] = graph.add_input(graph.free_name(input_name(tensor)), _type(tensor, shape))
+
+    def _convert(self, operator: Operator) -> None:
+        builder, place = self.builder, str(operator.outputs[0])
+        builder.emit.loc = self.places.of(operator.outputs[0])
+        try:
+            if operator.name not in self.converters:
+                raise UnsupportedError("")
+            y = self.converters[operator.name](builder, operator)
+            if y is not None:
+                self._check_result(operator, y)
+                builder.values[operator.outputs[0].index] = y
+                return
+            if operator.outputs[0].index in builder.contents:
+                return
+        except UnsupportedError as error:
+            self.problems.add(f"{operator.name}{': ' if str(error) else ''}{error}", place)
+        except CompileError as error:
+            if error.code != "GL002":
+                raise
+            raise inconsistent(f"{operator.name}: {error.what}", builder.emit.loc) from error
+        # Something of the right shape, so that the problems of later operators are found as well.
+        for tensor in operator.outputs:
+            builder.values[tensor.index] = builder.graph.fresh(_type(tensor, builder.shape(tensor)))
+
+    def _check_result(self, operator: Operator, y: Value) -> None:
+        """The file tells the type of the result as well."""
+        tensor, (old, new) = operator.outputs[0], self.builder.batch
+        if y.type.dtype is not tensor.dtype:
+            raise inconsistent(f"{operator.name} makes {y.type}, not {tensor.type_name}", self.builder.emit.loc)
+        if y.type.shape != tensor.shape and y.type.shape != self.builder.shape(tensor):
+            if old != new:
+                what = f"the batch size cannot be changed from {old} to {new}: {tensor} would be {list(y.type.shape)}"
+                raise CompileError("GL110", what, self.builder.emit.loc, "convert the model with that batch size")
+            what = f"{operator.name} makes {list(y.type.shape)}, the file says {list(tensor.shape)}"
+            raise inconsistent(what, self.builder.emit.loc)
+        if y.type.dtype is DType.I8 and y.type.quant != _type(tensor, ()).quant:
+            raise UnsupportedError("in int8 with another scale for its result")
+
+    # --- Outputs.
+
+    def _add_head(self, head: Operator) -> None:
+        """A dense layer, drawn as `torch.nn.Linear` draws: uniformly up to 1 / sqrt(inputs)."""
+        b, classes = self.builder, self.options.classes
+        assert classes is not None
+        x = self._float(b.x(head))
+        b.emit.loc = self.places.of(head.outputs[0])
+        inputs = head.inputs[1].shape[-1] if head.inputs[1:] and head.inputs[1] else x.type.shape[-1]
+        if not x.type.shape or x.type.size % inputs:
+            raise inconsistent(f"{head.name} of {inputs} features reads {x.type}", b.emit.loc)
+        shape = (x.type.size // inputs, inputs)
+        x = x if x.type.shape == shape else b("reshape", x, shape=shape)
+        rng, bound = np.random.default_rng(self.options.seed), 1 / math.sqrt(inputs)
+        drawn = [rng.uniform(-bound, bound, s).astype(np.float32) for s in ((classes, inputs), (classes,))]
+        w, bias = (b.parameter(name, content) for name, content in zip(("weight", "bias"), drawn, strict=True))
+        self._add_output("logits", b("dense", x, w, bias))
+
+    def _add_outputs(self, logits: list[Tensor]) -> None:
+        for k, tensor in enumerate(logits):
+            name = "output" if tensor is self.model.outputs[k] else "logits"
+            if tensor.index in self.builder.values:
+                value = self._float(self.builder.values[tensor.index])
+                self._add_output(name if len(logits) == 1 else f"{name}_{k}", value)
+        if not self.builder.graph.outputs:
+            raise inconsistent("every output is a constant")
+
+    def _float(self, value: Value) -> Value:
+        if value.type.quant is None:
+            return value
+        (scale,), (zero,) = value.type.quant.scale, value.type.quant.zero_point
+        return self.builder("dequantize", value, scale=scale, zero_point=zero)
+
+    def _add_output(self, name: str, value: Value) -> None:
+        graph = self.builder.graph
+        if not value.producer or value in graph.outputs:
+            value = self.builder("reshape", value, shape=value.type.shape)
+        value.name = graph.free_name(name)
+        graph.outputs.append(value)
+
+
+def _drop_unused(graph: Graph) -> None:
+    """Removes nodes that a converter made and nobody reads."""
+    for node in reversed(list(graph.nodes)):
+        if not any(value.users or value in graph.outputs for value in node.outputs):
+            graph.remove(node)
+
+
+def _type(tensor: Tensor, shape: tuple[int, ...]) -> TensorType:
+    quantization = tensor.quantization
+    per_tensor = quantization and quantization.axis is None and tensor.dtype is DType.I8
+    quant = QuantParams(quantization.scales, quantization.zero_points) if quantization and per_tensor else None
+    return TensorType(tensor.dtype or DType.F32, shape, quant)

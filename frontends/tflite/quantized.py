@@ -1,0 +1,84 @@
+"""Layers on int8: the states they need, and how TFLite scales their sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gradlet.frontends.tflite.builder import Builder, per_channel
+from gradlet.frontends.tflite.model import Operator, Tensor, inconsistent
+from gradlet.frontends.tflite.problems import UnsupportedError
+from gradlet.ir.graph import Value
+from gradlet.ir.requantize import quantize_multipliers
+from gradlet.ir.tensor_type import DType, TensorType, f32, i32
+
+# What TFLite's kernels do, but for FULLY_CONNECTED.
+ROUNDING, ROUNDING_OF_DENSE = "double_rounding", "single_rounding"
+# What grows by one may not leap over all of int8.
+MAX_RATIO = 256.0
+
+
+def scales_of(tensor: Tensor, axis: int) -> np.ndarray:
+    """float64[O] of weights; one of the tensor stands for all."""
+    quantization = tensor.quantization
+    if tensor.dtype is not DType.I8 or quantization is None:
+        raise UnsupportedError(f"weights of type {tensor.type_name} for activations in int8")
+    if any(quantization.zero_points):
+        raise UnsupportedError("weights with a zero point")
+    if quantization.axis not in (None, axis):
+        raise UnsupportedError(f"scales of the weights along axis {quantization.axis}, not {axis}")
+    scales = np.array(quantization.scales, np.float64)
+    return np.broadcast_to(scales, tensor.shape[axis]) if quantization.axis is None else scales
+
+
+def linear(
+    b: Builder,
+    op: Operator,
+    ir_op: str,
+    x: Value,
+    ir_axes: Sequence[int],
+    out_axis: int,
+    rounding: str = ROUNDING,
+    **attrs: Any,
+) -> Value:
+    """An op with int8 weights.
+
+    Args:
+        ir_axes: Axes of TFLite's weights that those of the IR consist of, in their order; all others have size 1.
+        out_axis: Which of the IR's are output channels.
+        rounding: Of the sums.
+    """
+    (x_scale, x_zero), (y_scale, y_zero) = b.scale(b.operand(op, 0)), b.scale(b.y(op))
+    tensor = b.operand(op, 1)
+    content, w_scales = b.constant(op, 1), scales_of(tensor, ir_axes[out_axis])
+    ratios = x_scale * w_scales / y_scale
+    if not (ratios < MAX_RATIO).all():
+        raise inconsistent("the scales of its input and weight are too large for that of its output", b.emit.loc)
+    shape = tuple(content.shape[axis] for axis in ir_axes)
+    rest = [axis for axis in range(content.ndim) if axis not in ir_axes]
+    type_ = TensorType(DType.I8, shape, per_channel(w_scales, out_axis))
+    permutation = (*ir_axes, *rest)
+    operands = [b.state("weight", content.transpose(permutation), type_, permutation, content.shape)]
+    operands.append(_bias(b, op, x_scale * w_scales))
+    operands += factors(b, ratios, quantize_multipliers(ratios.tolist()))
+    return b(ir_op, x, *operands, x_zero=x_zero, y_zero=y_zero, y_scale=y_scale, rounding=rounding, **attrs)
+
+
+def factors(b: Builder, ratios: np.ndarray, multiplier: np.ndarray) -> list[Value]:
+    """The operands `scale` and `multiplier`."""
+    scale = b.buffer("scale", ratios.astype(np.float32), f32(*ratios.shape))
+    return [scale, b.buffer("multiplier", multiplier, i32(*multiplier.shape))]
+
+
+def _bias(b: Builder, op: Operator, scales: np.ndarray) -> Value:
+    type_ = TensorType(DType.I32, scales.shape, per_channel(scales, 0))
+    if not b.has(op, 2):
+        return b.buffer("bias", np.zeros(scales.shape), type_)
+    content = b.constant(op, 2)
+    if content.dtype != np.int32:
+        raise UnsupportedError(f"a bias of type {content.dtype.name} for activations in int8")
+    if content.shape != scales.shape:
+        raise inconsistent(f"a bias of {list(content.shape)} for {len(scales)} channels", b.emit.loc)
+    return b.state("bias", content, type_, (0,), content.shape)

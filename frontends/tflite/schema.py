@@ -1,0 +1,165 @@
+"""The part of TensorFlow Lite's schema that is read, as data: a test compares it with TensorFlow's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a table.
+
+    Attributes:
+        id: Its number in the schema.
+        kind: A scalar, `string`, a table, `[...]` for a vector; `union`, told by the field `<name>_type`, which comes
+            before; `present` for what is not read, but must not be there.
+        default: Where the file leaves it out.
+    """
+
+    name: str
+    id: int
+    kind: str
+    default: Any = None
+
+
+def _fields(*described: tuple[Any, ...]) -> tuple[Field, ...]:
+    return tuple(Field(*each) for each in described)
+
+
+_FUSED = ("fused_activation_function", 0, "int8", 0)
+
+TABLES: dict[str, tuple[Field, ...]] = {
+    "Model": _fields(
+        ("version", 0, "uint32", 0),
+        ("operator_codes", 1, "[OperatorCode]"),
+        ("subgraphs", 2, "[SubGraph]"),
+        ("buffers", 4, "[Buffer]"),
+    ),
+    "OperatorCode": _fields(
+        ("deprecated_builtin_code", 0, "int8", 0),
+        ("custom_code", 1, "string", ""),
+        ("builtin_code", 3, "int32", 0),
+    ),
+    "SubGraph": _fields(
+        ("tensors", 0, "[Tensor]"),
+        ("inputs", 1, "[int32]", ()),
+        ("outputs", 2, "[int32]", ()),
+        ("operators", 3, "[Operator]"),
+    ),
+    "Tensor": _fields(
+        ("shape", 0, "[int32]", ()),
+        ("type", 1, "int8", 0),
+        ("buffer", 2, "uint32", 0),
+        ("name", 3, "string", ""),
+        ("quantization", 4, "QuantizationParameters"),
+        ("is_variable", 5, "bool", False),
+        ("sparsity", 6, "present", False),
+        ("shape_signature", 7, "[int32]", ()),
+        ("external_buffer", 10, "uint32", 0),
+    ),
+    "QuantizationParameters": _fields(
+        ("scale", 2, "[float32]", ()),
+        ("zero_point", 3, "[int64]", ()),
+        ("details_type", 4, "uint8", 0),
+        ("quantized_dimension", 6, "int32", 0),
+    ),
+    "Operator": _fields(
+        ("opcode_index", 0, "uint32", 0),
+        ("inputs", 1, "[int32]", ()),
+        ("outputs", 2, "[int32]", ()),
+        ("builtin_options_type", 3, "uint8", 0),
+        ("builtin_options", 4, "union"),
+    ),
+    "Buffer": _fields(
+        ("data", 0, "[uint8]"),
+        ("offset", 1, "uint64", 0),
+        ("size", 2, "uint64", 0),
+    ),
+    "Conv2DOptions": _fields(
+        ("padding", 0, "int8", 0),
+        ("stride_w", 1, "int32", 0),
+        ("stride_h", 2, "int32", 0),
+        ("fused_activation_function", 3, "int8", 0),
+        ("dilation_w_factor", 4, "int32", 1),
+        ("dilation_h_factor", 5, "int32", 1),
+    ),
+    "DepthwiseConv2DOptions": _fields(
+        ("padding", 0, "int8", 0),
+        ("stride_w", 1, "int32", 0),
+        ("stride_h", 2, "int32", 0),
+        ("depth_multiplier", 3, "int32", 0),
+        ("fused_activation_function", 4, "int8", 0),
+        ("dilation_w_factor", 5, "int32", 1),
+        ("dilation_h_factor", 6, "int32", 1),
+    ),
+    "Pool2DOptions": _fields(
+        ("padding", 0, "int8", 0),
+        ("stride_w", 1, "int32", 0),
+        ("stride_h", 2, "int32", 0),
+        ("filter_width", 3, "int32", 0),
+        ("filter_height", 4, "int32", 0),
+        ("fused_activation_function", 5, "int8", 0),
+    ),
+    "FullyConnectedOptions": _fields(_FUSED, ("weights_format", 1, "int8", 0), ("keep_num_dims", 2, "bool", False)),
+    "SoftmaxOptions": _fields(("beta", 0, "float32", 0.0)),
+    "ConcatenationOptions": _fields(("axis", 0, "int32", 0), ("fused_activation_function", 1, "int8", 0)),
+    "AddOptions": _fields(_FUSED),
+    "MulOptions": _fields(_FUSED),
+    "SubOptions": _fields(_FUSED),
+    "ReducerOptions": _fields(("keep_dims", 0, "bool", False)),
+}
+
+# The tables of Operator.builtin_options that are read.
+UNIONS = {
+    1: "Conv2DOptions",
+    2: "DepthwiseConv2DOptions",
+    5: "Pool2DOptions",
+    8: "FullyConnectedOptions",
+    9: "SoftmaxOptions",
+    10: "ConcatenationOptions",
+    11: "AddOptions",
+    21: "MulOptions",
+    27: "ReducerOptions",
+    28: "SubOptions",
+}
+
+PADDINGS = ("SAME", "VALID")
+ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
+_TENSOR_TYPES = (
+    "FLOAT32 FLOAT16 INT32 UINT8 INT64 STRING BOOL INT16 COMPLEX64 INT8 FLOAT64 COMPLEX128 UINT64 RESOURCE VARIANT "
+    "UINT32 UINT16 INT4 BFLOAT16 INT2 UINT4"
+)
+TENSOR_TYPES = tuple(_TENSOR_TYPES.split())
+CUSTOM = "CUSTOM"
+
+# By their number.
+_OPERATORS = (
+    "ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE EMBEDDING_LOOKUP FLOOR "
+    "FULLY_CONNECTED HASHTABLE_LOOKUP L2_NORMALIZATION L2_POOL_2D LOCAL_RESPONSE_NORMALIZATION LOGISTIC "
+    "LSH_PROJECTION LSTM MAX_POOL_2D MUL RELU RELU_N1_TO_1 RELU6 RESHAPE RESIZE_BILINEAR RNN SOFTMAX SPACE_TO_DEPTH "
+    "SVDF TANH CONCAT_EMBEDDINGS SKIP_GRAM CALL CUSTOM EMBEDDING_LOOKUP_SPARSE PAD UNIDIRECTIONAL_SEQUENCE_RNN "
+    "GATHER BATCH_TO_SPACE_ND SPACE_TO_BATCH_ND TRANSPOSE MEAN SUB DIV SQUEEZE UNIDIRECTIONAL_SEQUENCE_LSTM "
+    "STRIDED_SLICE BIDIRECTIONAL_SEQUENCE_RNN EXP TOPK_V2 SPLIT LOG_SOFTMAX DELEGATE BIDIRECTIONAL_SEQUENCE_LSTM "
+    "CAST PRELU MAXIMUM ARG_MAX MINIMUM LESS NEG PADV2 GREATER GREATER_EQUAL LESS_EQUAL SELECT SLICE SIN "
+    "TRANSPOSE_CONV SPARSE_TO_DENSE TILE EXPAND_DIMS EQUAL NOT_EQUAL LOG SUM SQRT RSQRT SHAPE POW ARG_MIN "
+    "FAKE_QUANT REDUCE_PROD REDUCE_MAX PACK LOGICAL_OR ONE_HOT LOGICAL_AND LOGICAL_NOT UNPACK REDUCE_MIN FLOOR_DIV "
+    "REDUCE_ANY SQUARE ZEROS_LIKE FILL FLOOR_MOD RANGE RESIZE_NEAREST_NEIGHBOR LEAKY_RELU SQUARED_DIFFERENCE "
+    "MIRROR_PAD ABS SPLIT_V UNIQUE CEIL REVERSE_V2 ADD_N GATHER_ND COS WHERE RANK ELU REVERSE_SEQUENCE MATRIX_DIAG "
+    "QUANTIZE MATRIX_SET_DIAG ROUND HARD_SWISH IF WHILE NON_MAX_SUPPRESSION_V4 NON_MAX_SUPPRESSION_V5 SCATTER_ND "
+    "SELECT_V2 DENSIFY SEGMENT_SUM BATCH_MATMUL PLACEHOLDER_FOR_GREATER_OP_CODES CUMSUM CALL_ONCE BROADCAST_TO "
+    "RFFT2D CONV_3D IMAG REAL COMPLEX_ABS HASHTABLE HASHTABLE_FIND HASHTABLE_IMPORT HASHTABLE_SIZE REDUCE_ALL "
+    "CONV_3D_TRANSPOSE VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE BROADCAST_ARGS RANDOM_STANDARD_NORMAL BUCKETIZE "
+    "RANDOM_UNIFORM MULTINOMIAL GELU DYNAMIC_UPDATE_SLICE RELU_0_TO_1 UNSORTED_SEGMENT_PROD UNSORTED_SEGMENT_MAX "
+    "UNSORTED_SEGMENT_SUM ATAN2 UNSORTED_SEGMENT_MIN SIGN BITCAST BITWISE_XOR RIGHT_SHIFT STABLEHLO_LOGISTIC "
+    "STABLEHLO_ADD STABLEHLO_DIVIDE STABLEHLO_MULTIPLY STABLEHLO_MAXIMUM STABLEHLO_RESHAPE STABLEHLO_CLAMP "
+    "STABLEHLO_CONCATENATE STABLEHLO_BROADCAST_IN_DIM STABLEHLO_CONVOLUTION STABLEHLO_SLICE STABLEHLO_CUSTOM_CALL "
+    "STABLEHLO_REDUCE STABLEHLO_ABS STABLEHLO_AND STABLEHLO_COSINE STABLEHLO_EXPONENTIAL STABLEHLO_FLOOR "
+    "STABLEHLO_LOG STABLEHLO_MINIMUM STABLEHLO_NEGATE STABLEHLO_OR STABLEHLO_POWER STABLEHLO_REMAINDER "
+    "STABLEHLO_RSQRT STABLEHLO_SELECT STABLEHLO_SUBTRACT STABLEHLO_TANH STABLEHLO_SCATTER STABLEHLO_COMPARE "
+    "STABLEHLO_CONVERT STABLEHLO_DYNAMIC_SLICE STABLEHLO_DYNAMIC_UPDATE_SLICE STABLEHLO_PAD STABLEHLO_IOTA "
+    "STABLEHLO_DOT_GENERAL STABLEHLO_REDUCE_WINDOW STABLEHLO_SORT STABLEHLO_WHILE STABLEHLO_GATHER "
+    "STABLEHLO_TRANSPOSE DILATE STABLEHLO_RNG_BIT_GENERATOR REDUCE_WINDOW STABLEHLO_COMPOSITE STABLEHLO_SHIFT_LEFT "
+    "STABLEHLO_CBRT STABLEHLO_CASE"
+)
+OPERATORS = tuple(_OPERATORS.split())
