@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlet.ir.graph import Graph, Value
+from gradlet.ir.graph import Graph, Role, Value
 from gradlet.ir.op_def import Emit, OpSet
 from gradlet.ir.program import Program
 from gradlet.ir.tensor_type import QuantParams
@@ -101,6 +101,8 @@ def draw(seed: int, ops: OpSet) -> Int8Case:
     graph = net.emit.graph
     graph.outputs = [prediction, *([x] if rng.random() < 0.2 else [])]
     graph.renumber()
+    if not any(s.trainable for s in graph.states):
+        next(s for s in graph.states if s.role is Role.PARAMETER).trainable = True
     scheme = scheme if find_layers(graph)[0] else "full"
     options = {
         "sparse_update": {"scheme": scheme},
