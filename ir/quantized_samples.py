@@ -9,12 +9,24 @@ import numpy as np
 from gradlet.ir.gradient_epilogue import RANGE
 from gradlet.ir.op_def import Sampler
 from gradlet.ir.requantize import quantize_multipliers
-from gradlet.ir.tensor_type import DType, QuantParams, TensorType
+from gradlet.ir.tensor_type import DType, QuantParams, TensorType, f32
 
 
-def quantized(dtype: DType, *shape: int, zero: int = 0) -> TensorType:
-    """The type of a quantised tensor: what has a gradient though it holds integers."""
-    return TensorType(dtype, shape, QuantParams((0.05,), (zero,)))
+def i8(*shape: int) -> TensorType:
+    return TensorType(DType.I8, shape)
+
+
+def i16(*shape: int) -> TensorType:
+    return TensorType(DType.I16, shape)
+
+
+def q8(*shape: int, zero: int = 0) -> TensorType:
+    """A quantised tensor: what has a gradient though it holds integers."""
+    return TensorType(DType.I8, shape, QuantParams((0.05,), (zero,)))
+
+
+def q_bias(channels: int) -> TensorType:
+    return TensorType(DType.I32, (channels,), QuantParams((0.05,), (0,)))
 
 
 def integers(scale: float = 0.01, range_: Sequence[float] = (0.0, 1.0)) -> Sampler:
@@ -35,6 +47,19 @@ def integers(scale: float = 0.01, range_: Sequence[float] = (0.0, 1.0)) -> Sampl
 
     def sample(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
         return [draw(t, rng) for t in types]
+
+    return sample
+
+
+def with_scalars(lr: float, *counters: int) -> Sampler:
+    """For updates: the learning rate, the counters in their order, and integers for all else."""
+
+    def sample(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
+        counts, drawn = iter(counters), integers(1.0, (60.0, 0.5))(types, rng)
+        scalars = (
+            np.array(lr, np.float32) if t == f32() else np.array(next(counts), np.int32) for t in types if not t.shape
+        )
+        return [next(scalars) if t.shape == () else a for t, a in zip(types, drawn, strict=True)]
 
     return sample
 

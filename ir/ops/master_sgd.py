@@ -7,9 +7,9 @@ import numpy as np
 from gradlet.ir.gradient_epilogue import within
 from gradlet.ir.graph import Attrs
 from gradlet.ir.op_def import Arrays, Example, OpDef, Results
-from gradlet.ir.ops.quantized_sgd import _sample
+from gradlet.ir.quantized_samples import i8, with_scalars
 from gradlet.ir.quantized_updates import INT32_BOUND, check_rest, check_update, decay, operands, step
-from gradlet.ir.tensor_type import DType, TensorType, f32, i32
+from gradlet.ir.tensor_type import TensorType, f32, i32
 from gradlet.ir.updates import index_of, is_due, region
 
 
@@ -44,10 +44,6 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
     return [updated, master, *moments]
 
 
-def _i8(*shape: int) -> TensorType:
-    return TensorType(DType.I8, shape)
-
-
 CHANNELS = {"channel_axis": 0}
 
 MASTER_SGD = OpDef(
@@ -56,20 +52,23 @@ MASTER_SGD = OpDef(
     evaluate=_evaluate,
     writes={0: 0, 1: 1, 2: -1},
     examples=[
-        Example([_i8(4, 5), f32(4, 5), f32(4, 5), f32(), f32(4)], CHANNELS, _sample(0.5), ()),
+        Example([i8(4, 5), f32(4, 5), f32(4, 5), f32(), f32(4)], CHANNELS, with_scalars(0.5), ()),
         Example(
-            [_i8(4, 5), f32(4, 2), i32(4, 2), f32(2), f32(), f32(4)],
+            [i8(4, 5), f32(4, 2), i32(4, 2), f32(2), f32(), f32(4)],
             CHANNELS | {"axis": 1, "begin": 0, "end": 2},
-            _sample(0.01),
+            with_scalars(0.01),
             (),
         ),
         Example(
-            [_i8(4, 5), f32(4, 5), f32(4, 5), f32(), f32(4), f32(4, 5)], CHANNELS | {"momentum": 0.9}, _sample(0.5), ()
+            [i8(4, 5), f32(4, 5), f32(4, 5), f32(), f32(4), f32(4, 5)],
+            CHANNELS | {"momentum": 0.9},
+            with_scalars(0.5),
+            (),
         ),
         Example(
             [i32(4), f32(4), i32(4), f32(2), f32(), f32(4), i32()],
             CHANNELS | {"weight_decay": 0.01, "every": 2},
-            _sample(0.01, 3),
+            with_scalars(0.01, 3),
             (),
         ),
     ],

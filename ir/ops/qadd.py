@@ -8,7 +8,7 @@ from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
 from gradlet.ir.quantized_linear import asked_mask, with_mask, without_mask
-from gradlet.ir.quantized_samples import integers, quantized
+from gradlet.ir.quantized_samples import i8, integers, q8
 from gradlet.ir.requantize import (
     check_quantized,
     check_scales,
@@ -18,7 +18,7 @@ from gradlet.ir.requantize import (
     quantize_multiplier,
     rounding,
 )
-from gradlet.ir.tensor_type import DType, TensorType
+from gradlet.ir.tensor_type import TensorType
 
 # Bits that TFLite puts behind the point before it scales the operands.
 LEFT_SHIFT = 20
@@ -86,14 +86,6 @@ def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Val
     return [emit("rescale_gradient", g, factor=factor) for factor in factors(node.attrs)]
 
 
-def _i8(*shape: int) -> TensorType:
-    return TensorType(DType.I8, shape)
-
-
-def _q8(*shape: int) -> TensorType:
-    return quantized(DType.I8, *shape)
-
-
 QUANT = {"x1_scale": 0.05, "x1_zero": -3, "x2_scale": 0.03, "x2_zero": 10, "y_scale": 0.06, "y_zero": -7}
 LOUD = QUANT | {"y_scale": 0.02, "mask": True}
 
@@ -105,11 +97,11 @@ QADD = OpDef(
     inference=without_mask,
     may_overwrite={0: (0, 1)},
     examples=[
-        Example([_q8(2, 3, 4, 5), _q8(2, 3, 4, 5)], QUANT, integers(), (0, 1)),
-        Example([_q8(1, 3, 3, 9), _q8(1, 3, 3, 9)], LOUD, integers(), (0, 1)),
-        Example([_q8(7), _q8(7)], LOUD, integers(), (0, 1)),
-        Example([_i8(1, 3, 4, 5), _i8(1, 3, 4, 5)], LOUD | {"rounding": "double_rounding"}, integers(), ()),
-        Example([_i8(1, 3, 4, 5), _i8(1, 3, 4, 5)], QUANT | {"rounding": "single_rounding"}, integers(), ()),
+        Example([q8(2, 3, 4, 5), q8(2, 3, 4, 5)], QUANT, integers(), (0, 1)),
+        Example([q8(1, 3, 3, 9), q8(1, 3, 3, 9)], LOUD, integers(), (0, 1)),
+        Example([q8(7), q8(7)], LOUD, integers(), (0, 1)),
+        Example([i8(1, 3, 4, 5), i8(1, 3, 4, 5)], LOUD | {"rounding": "double_rounding"}, integers(), ()),
+        Example([i8(1, 3, 4, 5), i8(1, 3, 4, 5)], QUANT | {"rounding": "single_rounding"}, integers(), ()),
     ],
 )
 

@@ -8,9 +8,9 @@ from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
 from gradlet.ir.ops.avg_pool2d import AVG_POOL2D
-from gradlet.ir.quantized_samples import integers, quantized
+from gradlet.ir.quantized_samples import integers, q8
 from gradlet.ir.requantize import check_quantized, round_half_away, rounding
-from gradlet.ir.tensor_type import DType, TensorType, f32
+from gradlet.ir.tensor_type import TensorType, f32
 from gradlet.ir.windows import Window
 
 
@@ -45,10 +45,6 @@ def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Val
     return [emit("avg_pool2d_grad", grads[0], input_shape=shape, **_float_attrs(node.attrs))]
 
 
-def _i8(*shape: int) -> TensorType:
-    return quantized(DType.I8, *shape)
-
-
 GLOBAL = {"kernel": (4, 4), "strides": (1, 1), "padding": (0, 0, 0, 0)}
 PADDED = {"kernel": (3, 2), "strides": (2, 1), "padding": (1, 0, 1, 1)}
 
@@ -58,10 +54,10 @@ QAVG_POOL2D = OpDef(
     evaluate=_evaluate,
     gradient=_gradient,
     examples=[
-        Example([_i8(2, 4, 4, 6)], GLOBAL, integers()),
-        Example([_i8(1, 5, 6, 3)], PADDED, integers()),
-        Example([_i8(2, 4, 4, 6)], GLOBAL | {"rounding": "double_rounding"}, integers(), ()),
-        Example([_i8(1, 5, 6, 3)], PADDED | {"rounding": "single_rounding"}, integers(), ()),
+        Example([q8(2, 4, 4, 6)], GLOBAL, integers()),
+        Example([q8(1, 5, 6, 3)], PADDED, integers()),
+        Example([q8(2, 4, 4, 6)], GLOBAL | {"rounding": "double_rounding"}, integers(), ()),
+        Example([q8(1, 5, 6, 3)], PADDED | {"rounding": "single_rounding"}, integers(), ()),
     ],
 )
 

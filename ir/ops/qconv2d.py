@@ -3,25 +3,8 @@
 from gradlet.ir.op_def import Example
 from gradlet.ir.ops.conv2d import CONV2D, CONV2D_INPUT_GRAD, CONV2D_WEIGHT_GRAD
 from gradlet.ir.quantized_linear import Linear
-from gradlet.ir.quantized_samples import integers, quantized
-from gradlet.ir.tensor_type import DType, TensorType, b1, f32, i32
-
-
-def _i8(*shape: int) -> TensorType:
-    return TensorType(DType.I8, shape)
-
-
-def _q8(*shape: int, zero: int = 0) -> TensorType:
-    return quantized(DType.I8, *shape, zero=zero)
-
-
-def _bias(channels: int) -> TensorType:
-    return quantized(DType.I32, channels)
-
-
-def _i16(*shape: int) -> TensorType:
-    return TensorType(DType.I16, shape)
-
+from gradlet.ir.quantized_samples import i8, i16, integers, q8, q_bias
+from gradlet.ir.tensor_type import b1, f32, i32
 
 POINT = {"strides": (1, 1), "padding": (0, 0, 0, 0)}
 SAME = {"strides": (1, 1), "padding": (1, 1, 1, 1)}
@@ -37,32 +20,30 @@ ALL = {"mask": True, "scale": True, "skip": True, "factor": 0.75, "skip_factor":
 _STATE = integers(0.01, (40.0, 0.5))
 
 FORWARD = [
-    Example([_q8(2, 4, 5, 3, zero=-3), _q8(4, 3, 3, 3), _bias(4), f32(4)], SAME | QUANT, integers(), (0, 1, 2)),
+    Example([q8(2, 4, 5, 3, zero=-3), q8(4, 3, 3, 3), q_bias(4), f32(4)], SAME | QUANT, integers(), (0, 1, 2)),
     Example(
-        [_q8(1, 5, 5, 3, zero=-128), _q8(8, 3, 3, 3), _bias(8), f32(8)], HALVED | RELU | MASK, integers(), (0, 1, 2)
+        [q8(1, 5, 5, 3, zero=-128), q8(8, 3, 3, 3), q_bias(8), f32(8)], HALVED | RELU | MASK, integers(), (0, 1, 2)
     ),
     Example(
-        [_q8(1, 4, 5, 10, zero=-128), _q8(7, 1, 1, 10), _bias(7), f32(7)], POINT | RELU | MASK, integers(), (0, 1, 2)
+        [q8(1, 4, 5, 10, zero=-128), q8(7, 1, 1, 10), q_bias(7), f32(7)], POINT | RELU | MASK, integers(), (0, 1, 2)
     ),
-    Example([_q8(1, 3, 3, 16, zero=-3), _q8(12, 1, 1, 16), _bias(12), f32(12)], POINT | QUANT, integers(), (0, 1, 2)),
+    Example([q8(1, 3, 3, 16, zero=-3), q8(12, 1, 1, 16), q_bias(12), f32(12)], POINT | QUANT, integers(), (0, 1, 2)),
     Example(
-        [_q8(1, 3, 3, 9, zero=-3), _q8(6, 1, 1, 4), _q8(6, 1, 1, 5), _bias(6), f32(6)],
+        [q8(1, 3, 3, 9, zero=-3), q8(6, 1, 1, 4), q8(6, 1, 1, 5), q_bias(6), f32(6)],
         POINT | QUANT | MASK | {"parts": 2},
         integers(),
         (0, 1, 2, 3),
     ),
+    Example([q8(1, 6, 5, 2, zero=-3), q8(3, 3, 2, 2), q_bias(3), f32(3)], UNEVEN | QUANT | MASK, integers(), (0, 1, 2)),
+    Example([q8(1, 4, 4, 4, zero=-3), q8(6, 3, 3, 2), q_bias(6), f32(6)], GROUPED | QUANT, integers(), (0, 1, 2)),
     Example(
-        [_q8(1, 6, 5, 2, zero=-3), _q8(3, 3, 2, 2), _bias(3), f32(3)], UNEVEN | QUANT | MASK, integers(), (0, 1, 2)
-    ),
-    Example([_q8(1, 4, 4, 4, zero=-3), _q8(6, 3, 3, 2), _bias(6), f32(6)], GROUPED | QUANT, integers(), (0, 1, 2)),
-    Example(
-        [_i8(1, 4, 4, 6), _i8(5, 1, 1, 6), i32(5), f32(5), i32(5, 2)],
+        [i8(1, 4, 4, 6), i8(5, 1, 1, 6), i32(5), f32(5), i32(5, 2)],
         POINT | QUANT | MASK | {"rounding": "double_rounding"},
         integers(),
         (),
     ),
     Example(
-        [_i8(1, 4, 4, 3), _i8(5, 3, 3, 3), i32(5), f32(5), i32(5, 2)],
+        [i8(1, 4, 4, 3), i8(5, 3, 3, 3), i32(5), f32(5), i32(5, 2)],
         SAME | RELU | {"rounding": "single_rounding"},
         integers(),
         (),
@@ -70,22 +51,22 @@ FORWARD = [
 ]
 
 INPUT_GRAD = [
-    Example([f32(2, 4, 5, 4), _i8(4, 3, 3, 3)], SAME | {"input_shape": (2, 4, 5, 3)}, integers(), ()),
+    Example([f32(2, 4, 5, 4), i8(4, 3, 3, 3)], SAME | {"input_shape": (2, 4, 5, 3)}, integers(), ()),
     Example(
-        [_i8(1, 3, 3, 6), f32(2), _i8(6, 1, 1, 9), b1(1, 3, 3, 9), f32(9), f32(2)],
+        [i8(1, 3, 3, 6), f32(2), i8(6, 1, 1, 9), b1(1, 3, 3, 9), f32(9), f32(2)],
         POINT | I8 | {"input_shape": (1, 3, 3, 9), "mask": True, "scale": True},
         integers(),
         (),
     ),
     Example(
         [
-            _i8(1, 4, 4, 7),
+            i8(1, 4, 4, 7),
             f32(2),
-            _i8(7, 1, 1, 3),
-            _i8(7, 1, 1, 5),
+            i8(7, 1, 1, 3),
+            i8(7, 1, 1, 5),
             b1(1, 4, 4, 8),
             f32(8),
-            _i8(1, 4, 4, 8),
+            i8(1, 4, 4, 8),
             f32(2),
             f32(2),
         ],
@@ -94,19 +75,19 @@ INPUT_GRAD = [
         (),
     ),
     Example(
-        [f32(1, 2, 4, 6), _i8(6, 1, 1, 5), b1(1, 2, 4, 5), f32(5), f32(1, 2, 4, 5)],
+        [f32(1, 2, 4, 6), i8(6, 1, 1, 5), b1(1, 2, 4, 5), f32(5), f32(1, 2, 4, 5)],
         POINT | ALL | {"input_shape": (1, 2, 4, 5)},
         integers(),
         (),
     ),
     Example(
-        [_i16(1, 3, 3, 5), f32(2), _i8(5, 3, 3, 2), b1(1, 5, 6, 2), f32(2), f32(2)],
+        [i16(1, 3, 3, 5), f32(2), i8(5, 3, 3, 2), b1(1, 5, 6, 2), f32(2), f32(2)],
         HALVED | I16 | {"input_shape": (1, 5, 6, 2), "mask": True, "scale": True},
         _STATE,
         (),
     ),
     Example(
-        [_i8(1, 4, 4, 6), f32(2), _i8(6, 3, 3, 2)],
+        [i8(1, 4, 4, 6), f32(2), i8(6, 3, 3, 2)],
         GROUPED | {"input_shape": (1, 4, 4, 4)},
         integers(range_=(1.0, 0.25)),
         (),
@@ -114,11 +95,11 @@ INPUT_GRAD = [
 ]
 
 WEIGHT_GRAD = [
-    Example([_i8(2, 4, 5, 3), f32(2, 4, 5, 4)], SAME | {"kernel": (3, 3), "x_zero": -5}, integers(), ()),
-    Example([_i8(1, 4, 4, 9), _i8(1, 4, 4, 6)], POINT | {"kernel": (1, 1), "x_zero": -128}, integers(), ()),
-    Example([_i8(1, 5, 6, 3), _i16(1, 3, 3, 5)], HALVED | {"kernel": (3, 3), "x_zero": 4}, integers(), ()),
-    Example([_i8(1, 4, 4, 4), _i8(1, 4, 4, 6)], GROUPED | {"kernel": (3, 3), "x_zero": 0}, integers(), ()),
-    Example([_i8(1, 3, 3, 4), f32(1, 3, 3, 5)], POINT | {"kernel": (1, 1), "x_zero": -128}, integers(), ()),
+    Example([i8(2, 4, 5, 3), f32(2, 4, 5, 4)], SAME | {"kernel": (3, 3), "x_zero": -5}, integers(), ()),
+    Example([i8(1, 4, 4, 9), i8(1, 4, 4, 6)], POINT | {"kernel": (1, 1), "x_zero": -128}, integers(), ()),
+    Example([i8(1, 5, 6, 3), i16(1, 3, 3, 5)], HALVED | {"kernel": (3, 3), "x_zero": 4}, integers(), ()),
+    Example([i8(1, 4, 4, 4), i8(1, 4, 4, 6)], GROUPED | {"kernel": (3, 3), "x_zero": 0}, integers(), ()),
+    Example([i8(1, 3, 3, 4), f32(1, 3, 3, 5)], POINT | {"kernel": (1, 1), "x_zero": -128}, integers(), ()),
 ]
 
 OPS = Linear(

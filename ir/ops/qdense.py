@@ -7,20 +7,8 @@ from gradlet.ir.op_def import Arrays, Example, OpDef, Results
 from gradlet.ir.ops.dense import DENSE, DENSE_WEIGHT_GRAD
 from gradlet.ir.ops.matmul import MATMUL
 from gradlet.ir.quantized_linear import Linear
-from gradlet.ir.quantized_samples import integers, quantized
-from gradlet.ir.tensor_type import DType, TensorType, b1, f32, i32
-
-
-def _i8(*shape: int) -> TensorType:
-    return TensorType(DType.I8, shape)
-
-
-def _q8(*shape: int, zero: int = 0) -> TensorType:
-    return quantized(DType.I8, *shape, zero=zero)
-
-
-def _bias(channels: int) -> TensorType:
-    return quantized(DType.I32, channels)
+from gradlet.ir.quantized_samples import i8, integers, q8, q_bias
+from gradlet.ir.tensor_type import TensorType, b1, f32, i32
 
 
 def _infer_weight_grad(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
@@ -44,26 +32,20 @@ QUANT = {"x_zero": -3, "y_zero": 5, "y_scale": 0.05}
 EPILOGUE = {"mask": True, "scale": True, "dtype": "int8"}
 
 FORWARD = [
-    Example([_q8(2, 9, zero=-3), _q8(5, 9), _bias(5), f32(5)], QUANT | {"mask": True}, integers(), (0, 1, 2)),
-    Example(
-        [_q8(1, 7, zero=-3), _q8(3, 4), _q8(3, 3), _bias(3), f32(3)], QUANT | {"parts": 2}, integers(), (0, 1, 2, 3)
-    ),
-    Example(
-        [_i8(1, 16), _i8(6, 16), i32(6), f32(6), i32(6, 2)], QUANT | {"rounding": "double_rounding"}, integers(), ()
-    ),
-    Example(
-        [_i8(3, 16), _i8(6, 16), i32(6), f32(6), i32(6, 2)], QUANT | {"rounding": "single_rounding"}, integers(), ()
-    ),
+    Example([q8(2, 9, zero=-3), q8(5, 9), q_bias(5), f32(5)], QUANT | {"mask": True}, integers(), (0, 1, 2)),
+    Example([q8(1, 7, zero=-3), q8(3, 4), q8(3, 3), q_bias(3), f32(3)], QUANT | {"parts": 2}, integers(), (0, 1, 2, 3)),
+    Example([i8(1, 16), i8(6, 16), i32(6), f32(6), i32(6, 2)], QUANT | {"rounding": "double_rounding"}, integers(), ()),
+    Example([i8(3, 16), i8(6, 16), i32(6), f32(6), i32(6, 2)], QUANT | {"rounding": "single_rounding"}, integers(), ()),
 ]
 
 INPUT_GRAD = [
-    Example([f32(2, 5), _i8(5, 9)], {}, integers(), ()),
-    Example([_i8(2, 5), f32(2), _i8(5, 9), b1(2, 9), f32(9), f32(2)], EPILOGUE, integers(), ()),
+    Example([f32(2, 5), i8(5, 9)], {}, integers(), ()),
+    Example([i8(2, 5), f32(2), i8(5, 9), b1(2, 9), f32(9), f32(2)], EPILOGUE, integers(), ()),
 ]
 
 WEIGHT_GRAD = [
-    Example([_i8(2, 9), f32(2, 5)], {"x_zero": -128}, integers(), ()),
-    Example([_i8(2, 9), _i8(2, 5)], {"x_zero": 7}, integers(), ()),
+    Example([i8(2, 9), f32(2, 5)], {"x_zero": -128}, integers(), ()),
+    Example([i8(2, 9), i8(2, 5)], {"x_zero": 7}, integers(), ()),
 ]
 
 OPS = Linear(

@@ -8,26 +8,9 @@ from gradlet.ir.ops.depthwise_conv2d import (
     DEPTHWISE_CONV2D_WEIGHT_GRAD,
 )
 from gradlet.ir.quantized_linear import Linear
-from gradlet.ir.quantized_samples import integers, quantized
-from gradlet.ir.tensor_type import DType, TensorType, b1, f32, i32
+from gradlet.ir.quantized_samples import i8, i16, integers, q8, q_bias
+from gradlet.ir.tensor_type import b1, f32, i32
 from gradlet.ir.windows import Window
-
-
-def _i8(*shape: int) -> TensorType:
-    return TensorType(DType.I8, shape)
-
-
-def _q8(*shape: int, zero: int = 0) -> TensorType:
-    return quantized(DType.I8, *shape, zero=zero)
-
-
-def _bias(channels: int) -> TensorType:
-    return quantized(DType.I32, channels)
-
-
-def _i16(*shape: int) -> TensorType:
-    return TensorType(DType.I16, shape)
-
 
 SAME = {"strides": (1, 1), "padding": (1, 1, 1, 1)}
 HALVED = {"strides": (2, 2), "padding": (3, 3, 3, 3)}
@@ -39,25 +22,25 @@ EPILOGUE = {"mask": True, "scale": True, "dtype": "int8"}
 _STATE = integers(0.01, (40.0, 0.5))
 
 FORWARD = [
-    Example([_q8(2, 4, 5, 6, zero=-3), _q8(3, 3, 6), _bias(6), f32(6)], SAME | QUANT, integers(), (0, 1, 2)),
-    Example([_q8(1, 6, 7, 9, zero=-128), _q8(7, 7, 9), _bias(9), f32(9)], HALVED | RELU, integers(), (0, 1, 2)),
-    Example([_q8(1, 6, 5, 3, zero=-3), _q8(3, 2, 6), _bias(6), f32(6)], UNEVEN | QUANT, integers(), (0, 1, 2)),
+    Example([q8(2, 4, 5, 6, zero=-3), q8(3, 3, 6), q_bias(6), f32(6)], SAME | QUANT, integers(), (0, 1, 2)),
+    Example([q8(1, 6, 7, 9, zero=-128), q8(7, 7, 9), q_bias(9), f32(9)], HALVED | RELU, integers(), (0, 1, 2)),
+    Example([q8(1, 6, 5, 3, zero=-3), q8(3, 2, 6), q_bias(6), f32(6)], UNEVEN | QUANT, integers(), (0, 1, 2)),
     Example(
-        [_q8(1, 4, 4, 7, zero=-128), _q8(3, 3, 3), _q8(3, 3, 4), _bias(7), f32(7)],
+        [q8(1, 4, 4, 7, zero=-128), q8(3, 3, 3), q8(3, 3, 4), q_bias(7), f32(7)],
         SAME | RELU | {"parts": 2},
         integers(),
         (0, 1, 2, 3),
     ),
     # In place.
-    Example([_q8(2, 6, 8, 5, zero=-128), _q8(3, 3, 5), _bias(5), f32(5)], PASSING | RELU, integers(), (0, 1, 2)),
+    Example([q8(2, 6, 8, 5, zero=-128), q8(3, 3, 5), q_bias(5), f32(5)], PASSING | RELU, integers(), (0, 1, 2)),
     Example(
-        [_i8(1, 4, 5, 5), _i8(3, 3, 5), i32(5), f32(5), i32(5, 2)],
+        [i8(1, 4, 5, 5), i8(3, 3, 5), i32(5), f32(5), i32(5, 2)],
         SAME | RELU | {"rounding": "double_rounding"},
         integers(),
         (),
     ),
     Example(
-        [_i8(1, 4, 5, 5), _i8(3, 3, 5), i32(5), f32(5), i32(5, 2)],
+        [i8(1, 4, 5, 5), i8(3, 3, 5), i32(5), f32(5), i32(5, 2)],
         SAME | QUANT | {"rounding": "single_rounding"},
         integers(),
         (),
@@ -65,27 +48,27 @@ FORWARD = [
 ]
 
 INPUT_GRAD = [
-    Example([f32(1, 4, 5, 6), _i8(3, 3, 6)], SAME | {"input_shape": (1, 4, 5, 6)}, integers(), ()),
+    Example([f32(1, 4, 5, 6), i8(3, 3, 6)], SAME | {"input_shape": (1, 4, 5, 6)}, integers(), ()),
     Example(
-        [_i8(1, 4, 5, 7), f32(2), _i8(3, 3, 3), _i8(3, 3, 4), b1(1, 4, 5, 7), f32(7), f32(2)],
+        [i8(1, 4, 5, 7), f32(2), i8(3, 3, 3), i8(3, 3, 4), b1(1, 4, 5, 7), f32(7), f32(2)],
         SAME | EPILOGUE | {"input_shape": (1, 4, 5, 7), "parts": 2},
         integers(),
         (),
     ),
     Example(
-        [_i8(1, 3, 4, 9), f32(2), _i8(7, 7, 9), b1(1, 6, 7, 9), f32(9), f32(2)],
+        [i8(1, 3, 4, 9), f32(2), i8(7, 7, 9), b1(1, 6, 7, 9), f32(9), f32(2)],
         HALVED | EPILOGUE | {"input_shape": (1, 6, 7, 9)},
         _STATE,
         (),
     ),
     Example(
-        [_i16(1, 4, 5, 6), f32(2), _i8(3, 3, 6), f32(2)],
+        [i16(1, 4, 5, 6), f32(2), i8(3, 3, 6), f32(2)],
         SAME | {"dtype": "int16", "input_shape": (1, 4, 5, 3)},
         integers(),
         (),
     ),
     Example(
-        [f32(1, 3, 5, 3), _i8(3, 2, 3), b1(1, 6, 5, 3), f32(3)],
+        [f32(1, 3, 5, 3), i8(3, 2, 3), b1(1, 6, 5, 3), f32(3)],
         UNEVEN | {"mask": True, "scale": True, "input_shape": (1, 6, 5, 3)},
         integers(),
         (),
@@ -93,10 +76,10 @@ INPUT_GRAD = [
 ]
 
 WEIGHT_GRAD = [
-    Example([_i8(2, 4, 5, 6), f32(2, 4, 5, 6)], SAME | {"kernel": (3, 3), "x_zero": -128}, integers(), ()),
-    Example([_i8(1, 6, 7, 9), _i8(1, 3, 4, 9)], HALVED | {"kernel": (7, 7), "x_zero": 3}, integers(), ()),
-    Example([_i8(1, 4, 5, 3), _i8(1, 4, 5, 6)], SAME | {"kernel": (3, 3), "x_zero": -128}, integers(), ()),
-    Example([_i8(1, 6, 5, 3), _i16(1, 3, 5, 3)], UNEVEN | {"kernel": (3, 2), "x_zero": 0}, integers(), ()),
+    Example([i8(2, 4, 5, 6), f32(2, 4, 5, 6)], SAME | {"kernel": (3, 3), "x_zero": -128}, integers(), ()),
+    Example([i8(1, 6, 7, 9), i8(1, 3, 4, 9)], HALVED | {"kernel": (7, 7), "x_zero": 3}, integers(), ()),
+    Example([i8(1, 4, 5, 3), i8(1, 4, 5, 6)], SAME | {"kernel": (3, 3), "x_zero": -128}, integers(), ()),
+    Example([i8(1, 6, 5, 3), i16(1, 3, 5, 3)], UNEVEN | {"kernel": (3, 2), "x_zero": 0}, integers(), ()),
 ]
 
 

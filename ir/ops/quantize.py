@@ -8,7 +8,7 @@ from gradlet.ir.elementwise import check_count, check_float, slices
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
 from gradlet.ir.quantized_linear import asked_mask, with_mask, without_mask
-from gradlet.ir.quantized_samples import integers, quantized
+from gradlet.ir.quantized_samples import integers, q8
 from gradlet.ir.requantize import (
     check_quantized,
     check_scales,
@@ -19,7 +19,7 @@ from gradlet.ir.requantize import (
     round_half_away,
     rounding,
 )
-from gradlet.ir.tensor_type import DType, TensorType, f32
+from gradlet.ir.tensor_type import TensorType, f32
 
 
 def _target(attrs: Attrs) -> dict[str, object]:
@@ -98,10 +98,6 @@ def _gradient_requantize(emit: Emit, node: Node, grads: Sequence[Value | None]) 
     return [emit("rescale_gradient", grads[0], asked_mask(emit, node), mask=True, factor=factor)]
 
 
-def _i8(*shape: int) -> TensorType:
-    return quantized(DType.I8, *shape)
-
-
 IMAGE = {"scale": 1 / 127.5, "zero_point": 0}
 COARSE = {"scale": 0.04, "zero_point": -20, "mask": True}
 LOUDER = {"x_scale": 0.05, "x_zero": -3, "y_scale": 0.03, "y_zero": 9, "mask": True}
@@ -127,8 +123,8 @@ DEQUANTIZE = OpDef(
     gradient=_gradient_dequantize,
     slices=slices,
     examples=[
-        Example([_i8(2, 9)], {"scale": 0.04, "zero_point": -20}, integers()),
-        Example([_i8(1, 2, 3)], IMAGE, integers()),
+        Example([q8(2, 9)], {"scale": 0.04, "zero_point": -20}, integers()),
+        Example([q8(1, 2, 3)], IMAGE, integers()),
     ],
 )
 
@@ -140,10 +136,10 @@ REQUANTIZE = OpDef(
     inference=without_mask,
     may_overwrite={0: (0,)},
     examples=[
-        Example([_i8(2, 3, 4, 5)], LOUDER, integers()),
-        Example([_i8(9)], QUIETER, integers()),
-        Example([_i8(4, 7)], LOUDER | {"rounding": "double_rounding"}, integers(), ()),
-        Example([_i8(4, 7)], QUIETER | {"rounding": "single_rounding"}, integers(), ()),
+        Example([q8(2, 3, 4, 5)], LOUDER, integers()),
+        Example([q8(9)], QUIETER, integers()),
+        Example([q8(4, 7)], LOUDER | {"rounding": "double_rounding"}, integers(), ()),
+        Example([q8(4, 7)], QUIETER | {"rounding": "single_rounding"}, integers(), ()),
     ],
 )
 

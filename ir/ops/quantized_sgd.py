@@ -6,8 +6,8 @@ import numpy as np
 
 from gradlet.ir.gradient_epilogue import within
 from gradlet.ir.graph import Attrs
-from gradlet.ir.op_def import Arrays, Example, OpDef, Results, Sampler
-from gradlet.ir.quantized_samples import integers
+from gradlet.ir.op_def import Arrays, Example, OpDef, Results
+from gradlet.ir.quantized_samples import i8, with_scalars
 from gradlet.ir.quantized_updates import INT32_BOUND, check_rest, check_update, decay, operands, step
 from gradlet.ir.random_bits import random_bits
 from gradlet.ir.tensor_type import DType, TensorType, f32, i32
@@ -75,23 +75,6 @@ def _random_bytes(attrs: Attrs, counter: int, shape: tuple[int, ...]) -> np.ndar
     return numbers
 
 
-def _sample(lr: float, *counters: int) -> Sampler:
-    """The learning rate, the counters in their order, and integers for all else."""
-
-    def sample(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
-        counts, drawn = iter(counters), integers(1.0, (60.0, 0.5))(types, rng)
-        scalars = (
-            np.array(lr, np.float32) if t == f32() else np.array(next(counts), np.int32) for t in types if not t.shape
-        )
-        return [next(scalars) if t.shape == () else a for t, a in zip(types, drawn, strict=True)]
-
-    return sample
-
-
-def _i8(*shape: int) -> TensorType:
-    return TensorType(DType.I8, shape)
-
-
 OHWI = {"channel_axis": 0, "seed": 7}
 HWC = {"channel_axis": 2, "seed": -1}
 NEAREST = {"rounding": "nearest", "channel_axis": 0}
@@ -103,29 +86,31 @@ QUANTIZED_SGD = OpDef(
     evaluate=_evaluate,
     writes={0: 0},
     examples=[
-        Example([_i8(4, 3, 3, 3), f32(4, 3, 3, 3), f32(), f32(4), i32()], OHWI, _sample(0.5, 3), ()),
-        Example([_i8(4, 1, 1, 5), i32(4, 1, 1, 5), f32(2), f32(), f32(4), i32()], OHWI, _sample(0.001, 9), ()),
-        Example([_i8(4, 1, 1, 5), i32(4, 1, 1, 2), f32(2), f32(), f32(4), i32()], OHWI | PART, _sample(0.001, -5), ()),
-        Example([_i8(3, 3, 7), i32(3, 3, 7), f32(2), f32(), f32(7), i32()], HWC, _sample(0.001, 0), ()),
+        Example([i8(4, 3, 3, 3), f32(4, 3, 3, 3), f32(), f32(4), i32()], OHWI, with_scalars(0.5, 3), ()),
+        Example([i8(4, 1, 1, 5), i32(4, 1, 1, 5), f32(2), f32(), f32(4), i32()], OHWI, with_scalars(0.001, 9), ()),
         Example(
-            [_i8(3, 3, 7), f32(3, 3, 4), f32(), f32(4), i32()],
+            [i8(4, 1, 1, 5), i32(4, 1, 1, 2), f32(2), f32(), f32(4), i32()], OHWI | PART, with_scalars(0.001, -5), ()
+        ),
+        Example([i8(3, 3, 7), i32(3, 3, 7), f32(2), f32(), f32(7), i32()], HWC, with_scalars(0.001, 0), ()),
+        Example(
+            [i8(3, 3, 7), f32(3, 3, 4), f32(), f32(4), i32()],
             HWC | {"axis": 2, "begin": 3, "end": 7},
-            _sample(2.0, 1),
+            with_scalars(2.0, 1),
             (),
         ),
         # The second of two updates of one weight, which draws on where the first ends.
         Example(
-            [_i8(7, 2, 2, 3), i32(3, 2, 2, 3), f32(2), f32(), f32(3), i32()],
+            [i8(7, 2, 2, 3), i32(3, 2, 2, 3), f32(2), f32(), f32(3), i32()],
             OHWI | {"axis": 0, "begin": 4, "end": 7, "first_word": 12},
-            _sample(0.001, 8),
+            with_scalars(0.001, 8),
             (),
         ),
-        Example([_i8(5, 6), f32(5, 6), f32(), f32(5)], NEAREST | {"bound": 0.5}, _sample(0.5), ()),
-        Example([_i8(5, 6), f32(5, 6), f32(), f32(5)], NEAREST | {"weight_decay": 0.01}, _sample(0.5), ()),
-        Example([_i8(5, 6), f32(5, 6), f32(), f32(5), i32(), i32()], OHWI | {"every": 4}, _sample(0.5, 2, 7), ()),
-        Example([_i8(5, 6), f32(5, 6), f32(), f32(5), i32(), i32()], OHWI | {"every": 4}, _sample(0.5, 2, 5), ()),
-        Example([i32(6), i32(6), f32(2), f32(), f32(6)], {"channel_axis": 0}, _sample(0.3), ()),
-        Example([i32(6), f32(6), f32(), f32(6)], {"channel_axis": 0, "weight_decay": 0.1}, _sample(30.0), ()),
+        Example([i8(5, 6), f32(5, 6), f32(), f32(5)], NEAREST | {"bound": 0.5}, with_scalars(0.5), ()),
+        Example([i8(5, 6), f32(5, 6), f32(), f32(5)], NEAREST | {"weight_decay": 0.01}, with_scalars(0.5), ()),
+        Example([i8(5, 6), f32(5, 6), f32(), f32(5), i32(), i32()], OHWI | {"every": 4}, with_scalars(0.5, 2, 7), ()),
+        Example([i8(5, 6), f32(5, 6), f32(), f32(5), i32(), i32()], OHWI | {"every": 4}, with_scalars(0.5, 2, 5), ()),
+        Example([i32(6), i32(6), f32(2), f32(), f32(6)], {"channel_axis": 0}, with_scalars(0.3), ()),
+        Example([i32(6), f32(6), f32(), f32(6)], {"channel_axis": 0, "weight_decay": 0.1}, with_scalars(30.0), ()),
     ],
 )
 
