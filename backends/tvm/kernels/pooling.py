@@ -10,16 +10,19 @@ from gradlet.backends.tvm.expressions import result, total
 from gradlet.backends.tvm.kernel import Case, Kernel, Read, Result
 from gradlet.backends.tvm.package import te, tirx
 from gradlet.backends.tvm.windows import back, padded, tap, taps_inside
+from gradlet.ir.tensor_type import TensorType
 from gradlet.ir.windows import Window
 
 
-def _lowest() -> float:
-    return float(tirx.min_value("float32").value)
+def _never_largest(x: Read, image: TensorType, window: Window) -> Read:
+    """The image with padding that wins nowhere."""
+    dtype = image.dtype.value
+    return padded(x, image.shape, window, tirx.min_value(dtype).value, dtype)
 
 
 def _max_pool(case: Case, x: Read) -> Sequence[Result]:
     window = Window.of(case.attrs)
-    image = padded(x, case.shape(0), window, _lowest())
+    image = _never_largest(x, case.operands[0].type, window)
 
     def element(n: Any, row: Any, column: Any, c: Any) -> Any:
         axes = [te.reduce_axis((0, k), name=f"k{a}") for a, k in enumerate(window.kernel)]
@@ -30,7 +33,7 @@ def _max_pool(case: Case, x: Read) -> Sequence[Result]:
 
 def _first_maximum(case: Case, x: Read, window: Window) -> Any:
     """For each output the number of the tap that won; of equal ones the first."""
-    image = padded(x, case.shape(1), window, _lowest())
+    image = _never_largest(x, case.operands[1].type, window)
     axes = [te.reduce_axis((0, k), name=f"k{a}") for a, k in enumerate(window.kernel)]
     best = te.comm_reducer(
         lambda a, b: (tirx.Select(a[1] >= b[1], a[0], b[0]), tirx.Select(a[1] >= b[1], a[1], b[1])),
