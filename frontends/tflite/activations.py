@@ -30,15 +30,15 @@ def activated(b: Builder, y: Value, name: str) -> Value:
     return b("clip", y, lo=low, hi=high)
 
 
-def check_fused(b: Builder, op: Operator, table: str) -> None:
-    """Raises `UnsupportedError` unless the activation of an int8 operator is the clamp to int8 itself."""
-    check_clamp(b, op, _name(b, op, table))
+def fused_int8(b: Builder, op: Operator, table: str, y: Value) -> Value:
+    """What the options of an int8 operator ask for behind it."""
+    return clamped_int8(b, op, y, _name(b, op, table))
 
 
-def check_clamp(b: Builder, op: Operator, name: str) -> None:
+def clamped_int8(b: Builder, op: Operator, y: Value, name: str) -> Value:
     """That of its result's scale: the converter gives what follows a ReLU the zero point -128."""
     if name == "NONE":
-        return
+        return y
     if name not in _BOUNDS:
         raise UnsupportedError(f"activation {name} in int8")
     scale, zero = b.scale(b.y(op))
@@ -46,6 +46,7 @@ def check_clamp(b: Builder, op: Operator, name: str) -> None:
     if (low is not None and low > LOWEST) or (high is not None and high < HIGHEST):
         what = f"{name} that clamps int8 to {low} and {HIGHEST if high is None else high}"
         raise UnsupportedError(f"{what}: calibrate the model so that it clamps to -128 and 127")
+    return y
 
 
 def _stored(real: float, scale: float, zero: int) -> int:

@@ -101,13 +101,14 @@ class _Import:
         try:
             if operator.name not in self.converters:
                 raise UnsupportedError("")
-            y = self.converters[operator.name](builder, operator)
-            if y is not None:
-                self._check_result(operator, y)
-                builder.values[operator.outputs[0].index] = y
+            made = self.converters[operator.name](builder, operator)
+            if made is None and operator.outputs[0].index in builder.contents:
                 return
-            if operator.outputs[0].index in builder.contents:
-                return
+            results = [made] if isinstance(made, Value) else made or ()
+            for tensor, y in zip(operator.outputs, results, strict=True):
+                self._check_result(operator, tensor, y)
+                builder.values[tensor.index] = y
+            return
         except UnsupportedError as error:
             self.problems.add(f"{operator.name}{': ' if str(error) else ''}{error}", place)
         except CompileError as error:
@@ -118,9 +119,9 @@ class _Import:
         for tensor in operator.outputs:
             builder.values[tensor.index] = builder.graph.fresh(_type(tensor, builder.shape(tensor)))
 
-    def _check_result(self, operator: Operator, y: Value) -> None:
-        """The file tells the type of the result as well."""
-        tensor, (old, new) = operator.outputs[0], self.builder.batch
+    def _check_result(self, operator: Operator, tensor: Tensor, y: Value) -> None:
+        """The file tells the type of a result as well."""
+        old, new = self.builder.batch
         if y.type.dtype is not tensor.dtype:
             raise inconsistent(f"{operator.name} makes {y.type}, not {tensor.type_name}", self.builder.emit.loc)
         if y.type.shape != tensor.shape and y.type.shape != self.builder.shape(tensor):

@@ -107,7 +107,35 @@ TABLES: dict[str, tuple[Field, ...]] = {
     "AddOptions": _fields(_FUSED),
     "MulOptions": _fields(_FUSED),
     "SubOptions": _fields(_FUSED),
+    "DivOptions": _fields(_FUSED),
     "ReducerOptions": _fields(("keep_dims", 0, "bool", False)),
+    "TransposeConvOptions": _fields(
+        ("padding", 0, "int8", 0),
+        ("stride_w", 1, "int32", 0),
+        ("stride_h", 2, "int32", 0),
+        ("fused_activation_function", 3, "int8", 0),
+    ),
+    "MirrorPadOptions": _fields(("mode", 0, "int8", 0)),
+    "ResizeBilinearOptions": _fields(("align_corners", 2, "bool", False), ("half_pixel_centers", 3, "bool", False)),
+    "ResizeNearestNeighborOptions": _fields(
+        ("align_corners", 0, "bool", False), ("half_pixel_centers", 1, "bool", False)
+    ),
+    "SpaceToDepthOptions": _fields(("block_size", 0, "int32", 0)),
+    "DepthToSpaceOptions": _fields(("block_size", 0, "int32", 0)),
+    "StridedSliceOptions": _fields(
+        ("begin_mask", 0, "int32", 0),
+        ("end_mask", 1, "int32", 0),
+        ("ellipsis_mask", 2, "int32", 0),
+        ("new_axis_mask", 3, "int32", 0),
+        ("shrink_axis_mask", 4, "int32", 0),
+        ("offset", 5, "bool", False),
+    ),
+    "PackOptions": _fields(("axis", 1, "int32", 0)),
+    "UnpackOptions": _fields(("num", 0, "int32", 0), ("axis", 1, "int32", 0)),
+    "GatherOptions": _fields(("axis", 0, "int32", 0), ("batch_dims", 1, "int32", 0)),
+    "LeakyReluOptions": _fields(("alpha", 0, "float32", 0.0)),
+    "GeluOptions": _fields(("approximate", 0, "bool", False)),
+    "BatchMatMulOptions": _fields(("adj_x", 0, "bool", False), ("adj_y", 1, "bool", False)),
 }
 
 # The tables of Operator.builtin_options that are read.
@@ -119,9 +147,23 @@ UNIONS = {
     9: "SoftmaxOptions",
     10: "ConcatenationOptions",
     11: "AddOptions",
+    15: "ResizeBilinearOptions",
+    19: "SpaceToDepthOptions",
     21: "MulOptions",
+    23: "GatherOptions",
     27: "ReducerOptions",
     28: "SubOptions",
+    29: "DivOptions",
+    32: "StridedSliceOptions",
+    49: "TransposeConvOptions",
+    59: "PackOptions",
+    64: "UnpackOptions",
+    74: "ResizeNearestNeighborOptions",
+    75: "LeakyReluOptions",
+    77: "MirrorPadOptions",
+    94: "DepthToSpaceOptions",
+    101: "BatchMatMulOptions",
+    116: "GeluOptions",
 }
 
 PADDINGS = ("SAME", "VALID")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlet.frontends.tflite.activations import check_fused, fused
+from gradlet.frontends.tflite.activations import fused, fused_int8
 from gradlet.frontends.tflite.builder import Builder
 from gradlet.frontends.tflite.model import Operator, inconsistent
 from gradlet.frontends.tflite.problems import UnsupportedError
@@ -26,8 +26,7 @@ def conv2d(b: Builder, op: Operator) -> Value:
     if channels != shape[3]:
         attrs["groups"] = channels // shape[3]
     if b.is_int8(op):
-        check_fused(b, op, table)
-        return linear(b, op, "qconv2d", x, (0, 1, 2, 3), 0, **attrs)
+        return fused_int8(b, op, table, linear(b, op, "qconv2d", x, (0, 1, 2, 3), 0, **attrs))
     y = b("conv2d", x, b.parameter("weight", _float(b, op, 1)), **attrs)
     return fused(b, op, table, _biased(b, op, y))
 
@@ -38,8 +37,7 @@ def depthwise_conv2d(b: Builder, op: Operator) -> Value:
     if shape[0] != 1 or shape[3] % x.type.shape[3]:
         raise inconsistent(f"weights {list(shape)} for {x.type.shape[3]} channels", b.emit.loc)
     if b.is_int8(op):
-        check_fused(b, op, table)
-        return linear(b, op, "qdepthwise_conv2d", x, (1, 2, 3), 2, **attrs)
+        return fused_int8(b, op, table, linear(b, op, "qdepthwise_conv2d", x, (1, 2, 3), 2, **attrs))
     w = b.state("weight", _float(b, op, 1), f32(*shape[1:]), (1, 2, 3, 0), shape)
     return fused(b, op, table, _biased(b, op, b("depthwise_conv2d", x, w, **attrs)))
 
@@ -53,8 +51,7 @@ def fully_connected(b: Builder, op: Operator) -> Value:
     shape = (x.type.size // features, features)
     rows = x if x.type.shape == shape else b("reshape", x, shape=shape)
     if b.is_int8(op):
-        check_fused(b, op, table)
-        y = linear(b, op, "qdense", rows, (0, 1), 0, ROUNDING_OF_DENSE)
+        y = fused_int8(b, op, table, linear(b, op, "qdense", rows, (0, 1), 0, ROUNDING_OF_DENSE))
     else:
         y = b("dense", rows, b.parameter("weight", _float(b, op, 1)))
         y = fused(b, op, table, _biased(b, op, y))

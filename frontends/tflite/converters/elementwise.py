@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gradlet.frontends.tflite.activations import activated, check_clamp, check_fused, fused
+from gradlet.frontends.tflite.activations import activated, clamped_int8, fused, fused_int8
 from gradlet.frontends.tflite.builder import Builder
 from gradlet.frontends.tflite.model import Operator
 from gradlet.frontends.tflite.problems import UnsupportedError
@@ -17,13 +17,13 @@ Converter = Callable[[Builder, Operator], Value]
 def add(b: Builder, op: Operator) -> Value:
     if not b.is_int8(op):
         return fused(b, op, "AddOptions", b("add", b.x(op, 0), b.x(op, 1)))
-    check_fused(b, op, "AddOptions")
     x1, x2 = b.x(op, 0), b.x(op, 1)
     if x1.type.shape != x2.type.shape:
         raise UnsupportedError(f"operands of shapes {list(x1.type.shape)} and {list(x2.type.shape)} in int8")
     (s1, z1), (s2, z2), (sy, zy) = (b.scale(t) for t in (b.operand(op, 0), b.operand(op, 1), b.y(op)))
     scales = {"x1_scale": s1, "x2_scale": s2, "y_scale": sy}
-    return b("qadd", x1, x2, **scales, x1_zero=z1, x2_zero=z2, y_zero=zy, rounding=ROUNDING)
+    y = b("qadd", x1, x2, **scales, x1_zero=z1, x2_zero=z2, y_zero=zy, rounding=ROUNDING)
+    return fused_int8(b, op, "AddOptions", y)
 
 
 def only_float(ir_op: str, table: str) -> Converter:
@@ -40,8 +40,7 @@ def activation(name: str) -> Converter:
     def convert(b: Builder, op: Operator) -> Value:
         if not b.is_int8(op):
             return activated(b, b.x(op), name)
-        check_clamp(b, op, name)
-        return requantized(b, op)
+        return clamped_int8(b, op, requantized(b, op), name)
 
     return convert
 

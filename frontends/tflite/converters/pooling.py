@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from gradlet.frontends.tflite.activations import check_fused, fused
+from gradlet.frontends.tflite.activations import fused, fused_int8
 from gradlet.frontends.tflite.builder import Builder, per_channel
 from gradlet.frontends.tflite.model import Operator, inconsistent
 from gradlet.frontends.tflite.problems import UnsupportedError
@@ -25,18 +25,14 @@ def average_pool_2d(b: Builder, op: Operator) -> Value:
     x = b.x(op)
     attrs = window(b, op, _OPTIONS, x)
     if b.is_int8(op):
-        check_fused(b, op, _OPTIONS)
-        return b("qavg_pool2d", x, **attrs, rounding=ROUNDING)
+        return fused_int8(b, op, _OPTIONS, b("qavg_pool2d", x, **attrs, rounding=ROUNDING))
     return fused(b, op, _OPTIONS, b("avg_pool2d", x, **attrs, count_include_pad=False))
 
 
 def max_pool_2d(b: Builder, op: Operator) -> Value:
     x = b.x(op)
     y = b("max_pool2d", x, **window(b, op, _OPTIONS, x))
-    if b.is_int8(op):
-        check_fused(b, op, _OPTIONS)
-        return y
-    return fused(b, op, _OPTIONS, y)
+    return (fused_int8 if b.is_int8(op) else fused)(b, op, _OPTIONS, y)
 
 
 def mean(b: Builder, op: Operator) -> Value:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,37 +12,21 @@ from gradlet.frontends.tflite.model import parse
 from gradlet.ir.errors import CompileError
 from gradlet.ir.plugin import load
 from gradlet.ir.requantize import quantize_multiplier
-from gradlet.tests.frontends.tflite.imported import computed, imported, real
+from gradlet.tests.frontends.tflite.imported import computed, imported
+from gradlet.tests.frontends.tflite.operators import (
+    X,
+    Y,
+    activation,
+    check_float,
+    check_int8,
+    f32,
+    floats,
+    integers,
+    refused,
+    single,
+)
 from gradlet.tests.frontends.tflite.written import Step, Written, constant, interpreted, written
 from gradlet.tests.small_tflite import flatbuffer, small_model
-
-X, Y = (0.02, 3), (0.031, -5)
-
-
-def f32(value: float) -> float:
-    return float(np.float32(value))
-
-
-def activation(shape: Sequence[int], scale: float, zero: int) -> Written:
-    return Written(shape, scales=[scale], zero=zero)
-
-
-def single(name: str, x: Sequence[Written], y: Written, constants: Sequence[Written] = (), **options: Any) -> bytes:
-    """A model of one operator: inputs, then constants, are its operands."""
-    operands = [*x, *constants]
-    table = options.pop("table", "")
-    step = Step(name, range(len(operands)), [len(operands)], table, options)
-    return written([*operands, y], [step], range(len(x)), [len(operands)])
-
-
-def check_int8(data: bytes, y: Written, *feeds: np.ndarray) -> None:
-    wanted = interpreted(data, feeds)
-    np.testing.assert_array_equal(computed(imported(data), *feeds), real(wanted, y.scales[0], y.zero))
-
-
-def integers(shape: Sequence[int], seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(-128, 128, shape).astype(np.int8)
-
 
 # int8. Many elements: the ways to round differ in one of a hundred or fewer.
 
@@ -213,10 +195,6 @@ IMAGE = (2, 6, 5, 4)
 SAME = {"strideW": 1, "strideH": 1}
 
 
-def floats(shape: Sequence[int], seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
 FLOAT = {
     "conv": ("CONV_2D", [IMAGE], (2, 6, 5, 8), [floats((8, 3, 3, 4)), floats(8)], SAME, "Conv2DOptions"),
     "conv_relu6": (
@@ -274,7 +252,7 @@ def test_float(name):
     x, y = [Written(shape, "float32") for shape in shapes], Written(y_shape, "float32")
     data = single(op, x, y, constants, table=table, **options)
     feeds = [4 * floats(shape, k + 1) for k, shape in enumerate(shapes)]
-    np.testing.assert_allclose(computed(imported(data), *feeds), interpreted(data, feeds), rtol=1e-5, atol=1e-5)
+    check_float(data, *feeds)
 
 
 def test_weights_kept_in_float16():
@@ -290,7 +268,7 @@ def test_weights_kept_in_float16():
     steps = [Step("DEQUANTIZE", [1], [3]), Step("DEQUANTIZE", [2], [4])]
     data = written(tensors, [*steps, Step("FULLY_CONNECTED", [0, 3, 4], [5], "FullyConnectedOptions")], [0], [5])
     x = floats((3, 6), 1)
-    np.testing.assert_allclose(computed(imported(data), x), interpreted(data, x), rtol=1e-5, atol=1e-5)
+    check_float(data, x)
 
 
 def test_a_softmax_inside():
@@ -303,13 +281,6 @@ def test_a_softmax_inside():
 
 
 # What is not supported.
-
-
-def refused(data: bytes) -> CompileError:
-    with pytest.raises(CompileError) as caught:
-        imported(data)
-    assert caught.value.code == "GL105" and caught.value.hint
-    return caught.value
 
 
 def test_all_that_is_not_supported_is_told_at_once():
