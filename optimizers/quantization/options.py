@@ -1,0 +1,49 @@
+"""What a user may choose about making a float model int8."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradlet.ir.errors import CompileError
+from gradlet.ir.options import Call
+
+_CHOICES = {
+    "weights": ("per_channel", "per_tensor"),
+    "activations": ("asymmetric", "symmetric"),
+    "head": ("auto", "int8", "float32"),
+    "inputs": ("float32", "int8"),
+}
+
+
+@dataclass(frozen=True)
+class QuantizeOptions:
+    """As text, `int8{ranges=kl,weights=per_tensor,equalize=true}`.
+
+    Attributes:
+        ranges: How the range of an activation is chosen from what calibration saw.
+        weights: One scale for each output channel (`per_channel`) or one for all (`per_tensor`); zero point 0 always.
+        activations: `asymmetric`, or `symmetric`: zero point 0.
+        equalize: Even out the ranges of neighbouring layers' channels before.
+        correct_bias: Take the mean error that quantised weights make out of the biases.
+        rounding: Of weights: nearest, or adaround.
+        head: The last layer: `int8` or `float32`; `auto` is float32 where it is new (`--classes`), else int8.
+        inputs: `float32`, quantised by the program itself, or `int8`, a quarter of the memory.
+        samples: How many samples calibrate at most, the first of a seeded order; 0: all.
+    """
+
+    ranges: Call = Call("minmax")
+    weights: str = "per_channel"
+    activations: str = "asymmetric"
+    equalize: bool = False
+    correct_bias: bool = False
+    rounding: Call = Call("nearest")
+    head: str = "auto"
+    inputs: str = "float32"
+    samples: int = 256
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise CompileError("GL212", f"{name}={getattr(self, name)}", hint=f"give {' or '.join(choices)}")
+        if self.samples < 0:
+            raise CompileError("GL212", f"calibration with {self.samples} samples", hint="give 0 or more")
