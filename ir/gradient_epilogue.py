@@ -28,7 +28,7 @@ class Operands(Generic[T]):
     Attributes:
         g: The gradient it starts from.
         unit: Range of an integer `g`.
-        weights: Parts of the weight.
+        own: Those of the op itself, e.g. the parts of a weight.
         mask: Where the gradient goes on.
         scale: For each channel.
         skip: A gradient that is added.
@@ -38,7 +38,7 @@ class Operands(Generic[T]):
 
     g: T
     unit: T | None
-    weights: tuple[T, ...]
+    own: tuple[T, ...]
     mask: T | None
     scale: T | None
     skip: T | None
@@ -46,8 +46,11 @@ class Operands(Generic[T]):
     range: T | None
 
 
-def operands(given: Sequence[T], attrs: Attrs, weights: int, is_float: Callable[[T], bool]) -> Operands[T]:
-    """Raises ValueError unless these are exactly the operands that the attributes announce."""
+def operands(given: Sequence[T], attrs: Attrs, own: int, is_float: Callable[[T], bool]) -> Operands[T]:
+    """Sorts them; the op itself has `own` of them.
+
+    Raises ValueError unless these are exactly the operands that the attributes announce.
+    """
     rest = iter(given)
 
     def take(what: str, wanted: bool = True) -> Any:
@@ -60,14 +63,14 @@ def operands(given: Sequence[T], attrs: Attrs, weights: int, is_float: Callable[
 
     g = take("the gradient")
     unit = take("the range of the gradient", not is_float(g))
-    parts = tuple(take("a part of the weight") for _ in range(weights))
+    its_own = tuple(take("an operand") for _ in range(own))
     mask = take("the mask", attrs.get("mask", False))
     scale = take("the scale", attrs.get("scale", False))
     skip = take("skip", attrs.get("skip", False))
     skip_unit = take("the range of skip", skip is not None and not is_float(skip))
     range_ = take("the range of the result", result_dtype(attrs) is not DType.F32)
     _check_end(rest)
-    return Operands(g, unit, parts, mask, scale, skip, skip_unit, range_)
+    return Operands(g, unit, its_own, mask, scale, skip, skip_unit, range_)
 
 
 def _check_end(rest: Iterator[Any]) -> None:
@@ -84,12 +87,12 @@ def result_dtype(attrs: Attrs) -> DType:
     return DType(name)
 
 
-def types_of(given: Sequence[TensorType], attrs: Attrs, weights: int = 0) -> Operands[TensorType]:
-    return operands(given, attrs, weights, lambda t: t.dtype.is_float)
+def types_of(given: Sequence[TensorType], attrs: Attrs, own: int = 0) -> Operands[TensorType]:
+    return operands(given, attrs, own, lambda t: t.dtype.is_float)
 
 
-def arrays_of(given: Sequence[np.ndarray], attrs: Attrs, weights: int = 0) -> Operands[np.ndarray]:
-    return operands(given, attrs, weights, lambda a: a.dtype.kind == "f")
+def arrays_of(given: Sequence[np.ndarray], attrs: Attrs, own: int = 0) -> Operands[np.ndarray]:
+    return operands(given, attrs, own, lambda a: a.dtype.kind == "f")
 
 
 def infer_result(found: Operands[TensorType], shape: tuple[int, ...], attrs: Attrs) -> list[TensorType]:

@@ -65,6 +65,9 @@ class OpDef:
         in_order: Whether `may_overwrite` holds for a node.
         slices: `(node) -> {output axis: ((input index, input axis), ...)}`: slicing the output along the axis is
             the same as slicing these inputs; the other inputs are read whole.
+        epilogue: `(attributes) -> operands between the gradient and those of the common epilogue`, for an op that ends
+            in ir/gradient_epilogue.py.
+        sums: Index of the gradient that the op sums: of integers the sums are integers, in the unit of that gradient.
         inference: `(emit, node) -> replacements of the outputs` where the op means something else (or nothing)
             outside of training; None for an output that does not exist there.
         version: Of its meaning.
@@ -81,6 +84,8 @@ class OpDef:
     may_overwrite: Mapping[int, Sequence[int]] = field(default_factory=dict)
     in_order: Callable[[Node], bool] = lambda node: True
     slices: Callable[[Node], Mapping[int, Sequence[tuple[int, int]]]] = lambda node: {}
+    epilogue: Callable[[Attrs], int] | None = None
+    sums: int | None = None
     inference: Callable[[Emit, Node], Sequence[Value | None]] | None = None
     version: int = 1
     upgrades: Mapping[int, Callable[[Any], None]] = field(default_factory=dict)

@@ -63,6 +63,7 @@ class Linear:
                 evaluate=self._evaluate_input_grad,
                 macs=self._with_floats(self.input_grad.macs, self._float_gradient_operands),
                 writes={1: -1},
+                epilogue=parts,
                 examples=self.examples[1],
             ),
             OpDef(
@@ -71,6 +72,7 @@ class Linear:
                 evaluate=self._evaluate_weight_grad,
                 macs=self.weight_grad.macs,
                 slices=self.weight_grad.slices,
+                sums=1,
                 examples=self.examples[2],
             ),
         )
@@ -136,7 +138,7 @@ class Linear:
 
     def _infer_input_grad(self, types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
         found = types_of(types, attrs, parts(attrs))
-        w = self._whole(found.weights)
+        w = self._whole(found.own)
         (dx,) = self.input_grad.infer([f32(*found.g.shape), f32(*w.shape)], attrs)
         _check_gradient(found.g)
         return infer_result(found, dx.shape, attrs)
@@ -144,7 +146,7 @@ class Linear:
     def _evaluate_input_grad(self, args: Arrays, attrs: Attrs) -> Results:
         found = arrays_of(args, attrs, parts(attrs))
         kind = found.g.dtype if found.g.dtype.kind == "f" else np.dtype(np.float64)
-        w = np.concatenate(found.weights, self.in_axis).astype(kind)
+        w = np.concatenate(found.own, self.in_axis).astype(kind)
         sums = self.input_grad.evaluate([found.g.astype(kind), w], attrs)[0]
         return finish(sums if found.unit is None else sums.astype(np.int64), found, attrs)
 
@@ -193,7 +195,7 @@ class Linear:
 
     def _float_gradient_operands(self, node: Node) -> list[TensorType]:
         found = types_of([v.type for v in node.inputs], node.attrs, parts(node.attrs))
-        return [found.g, self._whole(found.weights)]
+        return [found.g, self._whole(found.own)]
 
     @staticmethod
     def _with_floats(

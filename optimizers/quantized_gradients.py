@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from gradlet.ir.gradient_epilogue import Operands, operands
 from gradlet.ir.graph import Attrs, Node, Value
+from gradlet.ir.op_def import OpSet
 
 RESCALE = "rescale_gradient"
-_LINEAR = ("qconv2d", "qdepthwise_conv2d", "qdense")
-INPUT_GRADS = frozenset(f"{name}_input_grad" for name in _LINEAR)
-# Those that end in the epilogue.
-GRADIENTS = INPUT_GRADS | {RESCALE}
-# Op -> index of the gradient that is summed: sums of integers are integers, in the unit of that gradient.
-SUMS: Mapping[str, int] = {**{f"{name}_weight_grad": 1 for name in _LINEAR}, "gradient_sum": 0}
 
 
-def read(node: Node) -> Operands[Value]:
-    """The operands of one of GRADIENTS, by what they are."""
-    weights = int(node.attrs.get("parts", 1)) if node.op in INPUT_GRADS else 0
-    return operands(node.inputs, node.attrs, weights, lambda v: v.type.dtype.is_float)
+def makes_gradient(ops: OpSet, node: Node) -> bool:
+    """Whether the op ends in the epilogue."""
+    return ops[node.op].epilogue is not None
+
+
+def read(ops: OpSet, node: Node) -> Operands[Value]:
+    """The operands of an op that makes a gradient, by what they are."""
+    own = ops[node.op].epilogue
+    assert own is not None
+    return operands(node.inputs, node.attrs, own(node.attrs), lambda v: v.type.dtype.is_float)
 
 
 def write(found: Operands[Value], attrs: Attrs) -> tuple[list[Value], dict[str, Any]]:
@@ -32,4 +32,4 @@ def write(found: Operands[Value], attrs: Attrs) -> tuple[list[Value], dict[str, 
     if found.skip is None:
         kept.pop("skip_factor", None)
     announced = {name: True for name, value in flags.items() if value is not None}
-    return [*first, *found.weights, *(v for v in optional if v is not None)], {**kept, **announced}
+    return [*first, *found.own, *(v for v in optional if v is not None)], {**kept, **announced}

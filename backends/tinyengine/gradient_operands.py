@@ -11,8 +11,8 @@ from gradlet.ir.tensor_type import DType
 GRADIENTS = (DType.F32, *LIMITS)
 
 
-def operands_of(node: Node, weights: int = 0) -> Operands[Value]:
-    return operands(node.inputs, node.attrs, weights, lambda value: value.type.dtype.is_float)
+def operands_of(node: Node, own: int = 0) -> Operands[Value]:
+    return operands(node.inputs, node.attrs, own, lambda value: value.type.dtype.is_float)
 
 
 def suffix(value: Value) -> str:

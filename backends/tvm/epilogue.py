@@ -38,9 +38,9 @@ class Operand:
         return self.read(*indices)
 
 
-def operands_of(case: Case, reads: Sequence[Read], weights: int = 0) -> Operands[Operand]:
+def operands_of(case: Case, reads: Sequence[Read], own: int = 0) -> Operands[Operand]:
     given = [Operand(b, r) for b, r in zip(case.operands, reads, strict=True)]
-    return operands(given, case.attrs, weights, lambda o: o.is_float)
+    return operands(given, case.attrs, own, lambda o: o.is_float)
 
 
 def finish(case: Case, found: Operands[Operand], sums: Callable[..., Any]) -> list[Result]:

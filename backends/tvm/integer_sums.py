@@ -99,7 +99,7 @@ def input_grad(
         make: `(g, weight) -> (product, extents of the sum)`; g is read as numbers in which to multiply.
     """
     found = operands_of(case, reads, parts(case.attrs))
-    product, extents = make(found.g.read, weight_of(found.weights, axis))
+    product, extents = make(found.g.read, weight_of(found.own, axis))
     dtype = _sum_dtype(found.g.buffer.type.dtype, math.prod(extents))
     return finish(case, found, _summed(case, product, extents, dtype))
 

@@ -60,7 +60,9 @@ CAST = OpDef(
         Example([b1(3, 7)], {"dtype": "float32"}, differentiable=()),
         Example([b1(3, 7)], {"dtype": "int32"}, differentiable=()),
         Example([TensorType(DType.I8, (9,))], {"dtype": "float32"}, _wide, ()),
+        Example([TensorType(DType.I8, (9,))], {"dtype": "int32"}, _wide, ()),
         Example([TensorType(DType.U8, (9,))], {"dtype": "int32"}, _wide, ()),
+        Example([TensorType(DType.U8, (9,))], {"dtype": "float32"}, _wide, ()),
         Example([TensorType(DType.I16, (9,))], {"dtype": "int8"}, _wide, ()),
     ],
 )

@@ -38,6 +38,7 @@ GRADIENT_SUM = OpDef(
     infer=_infer,
     evaluate=_evaluate,
     slices=_slices,
+    sums=0,
     examples=[
         Example([f32(2, 3, 4, 5)], {}, integers(), ()),
         Example([TensorType(DType.I8, (1, 3, 4, 9))], {}, integers(), ()),

@@ -7,6 +7,7 @@ import numpy as np
 from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
+from gradlet.ir.quantized_samples import integers, q8
 from gradlet.ir.tensor_type import TensorType, f32
 from gradlet.ir.windows import Window, check_image
 
@@ -21,13 +22,12 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
 
 
 def _gather(x: np.ndarray, attrs: Attrs) -> np.ndarray:
-    """The windows; padding never wins."""
-    lowest = -np.inf if x.dtype.kind not in "iu" else np.iinfo(x.dtype).min
-    return Window.of(attrs).gather(x, fill=lowest)
+    """The windows, as floats; padding never wins."""
+    return Window.of(attrs).gather(x.astype(np.result_type(x, np.float32)), fill=-np.inf)
 
 
 def _evaluate(args: Arrays, attrs: Attrs) -> Results:
-    return [_gather(args[0], attrs).max(axis=3)]
+    return [_gather(args[0], attrs).max(axis=3).astype(args[0].dtype)]
 
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
@@ -55,7 +55,13 @@ def _evaluate_grad(args: Arrays, attrs: Attrs) -> Results:
 def _ties(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
     """Draws an input whose windows hold equal maxima."""
     g, x = types
-    return [rng.normal(size=g.shape).astype(np.float32), rng.integers(0, 2, size=x.shape).astype(np.float32)]
+    return [rng.normal(size=g.shape).astype(np.float32), rng.integers(0, 2, size=x.shape).astype(x.dtype.numpy)]
+
+
+def _lowest(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
+    """Draws an input of -128 and -127: some windows hold nothing above what might stand for padding."""
+    g, x = _ties(types, rng)
+    return [g, x - np.int8(128)]
 
 
 HALVED = {"kernel": (2, 2), "strides": (2, 2), "padding": (0, 0, 0, 0)}
@@ -71,6 +77,9 @@ MAX_POOL2D = OpDef(
         Example([f32(2, 4, 5, 3)], HALVED),
         Example([f32(1, 5, 6, 9)], OVERLAPPING),
         Example([f32(1, 4, 5, 2)], UNEVEN),
+        Example([q8(1, 4, 5, 10)], HALVED, integers()),
+        Example([q8(2, 5, 6, 4)], OVERLAPPING, integers()),
+        Example([q8(1, 4, 5, 3)], UNEVEN, integers()),
     ],
 )
 
@@ -83,6 +92,8 @@ MAX_POOL2D_GRAD = OpDef(
         Example([f32(1, 3, 3, 9), f32(1, 5, 6, 9)], OVERLAPPING),
         Example([f32(1, 4, 3, 2), f32(1, 4, 5, 2)], UNEVEN),
         Example([f32(1, 3, 3, 9), f32(1, 5, 6, 9)], OVERLAPPING, sample=_ties),
+        Example([f32(2, 2, 2, 3), q8(2, 4, 5, 3)], HALVED, integers()),
+        Example([f32(1, 3, 3, 9), q8(1, 5, 6, 9)], OVERLAPPING, sample=_lowest),
     ],
 )
 

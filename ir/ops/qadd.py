@@ -1,44 +1,28 @@
-"""qadd(x1, x2): the sum of two int8 tensors with scales of their own, requantised."""
+"""qadd(x1, x2): the sum of two int8 tensors with scales of their own, requantised; with `subtract` their difference."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
-from gradlet.ir.quantized_linear import asked_mask, with_mask, without_mask
+from gradlet.ir.quantized_linear import asked_mask, without_mask
+from gradlet.ir.quantized_pairs import finished, infer_pair, is_smooth, pair_examples, without_zeros
 from gradlet.ir.quantized_samples import i8, integers, q8
-from gradlet.ir.requantize import (
-    check_quantized,
-    check_scales,
-    check_zero_points,
-    clamped,
-    multiply_fixed,
-    quantize_multiplier,
-    rounding,
-)
-from gradlet.ir.tensor_type import TensorType
+from gradlet.ir.requantize import multiply_fixed, quantize_multiplier, rounding
 
 # Bits that TFLite puts behind the point before it scales the operands.
 LEFT_SHIFT = 20
 
 
-def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
-    check_count(types, 2)
-    for type_ in types:
-        check_quantized(type_, "operand")
-    if types[0].shape != types[1].shape:
-        raise ValueError(f"{types[0]} and {types[1]} differ")
-    check_zero_points(attrs, "x1_zero", "x2_zero", "y_zero")
-    check_scales(attrs, "x1_scale", "x2_scale", "y_scale")
-    rounding(attrs)
-    return with_mask(types[0].shape, attrs)
+def sign(attrs: Attrs) -> int:
+    """Of the second operand."""
+    return -1 if attrs.get("subtract") else 1
 
 
 def factors(attrs: Attrs) -> tuple[float, float]:
     """What the operands are multiplied with, in float64."""
-    return attrs["x1_scale"] / attrs["y_scale"], attrs["x2_scale"] / attrs["y_scale"]
+    return attrs["x1_scale"] / attrs["y_scale"], sign(attrs) * attrs["x2_scale"] / attrs["y_scale"]
 
 
 def fixed_factors(attrs: Attrs) -> tuple[float, float, float]:
@@ -58,16 +42,12 @@ def _fixed(x1: np.ndarray, x2: np.ndarray, attrs: Attrs) -> np.ndarray:
         return multiply_fixed(x, np.array(mantissa), np.array(shift), kind)
 
     first, second, both = fixed_factors(attrs)
-    return scaled(scaled(x1 << LEFT_SHIFT, first) + scaled(x2 << LEFT_SHIFT, second), both)
+    return scaled(scaled(x1 << LEFT_SHIFT, first) + sign(attrs) * scaled(x2 << LEFT_SHIFT, second), both)
 
 
 def _evaluate(args: Arrays, attrs: Attrs) -> Results:
-    smooth = any(a.dtype.kind == "f" for a in args)
-    x1, x2 = (
-        a.astype(np.float64 if smooth else np.int64) - attrs[z]
-        for a, z in zip(args, ("x1_zero", "x2_zero"), strict=True)
-    )
-    if smooth:
+    x1, x2 = without_zeros(args, attrs)
+    if is_smooth(args):
         first, second = factors(attrs)
         r = x1 * first + x2 * second
     elif rounding(attrs) == "float":
@@ -75,33 +55,39 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
         r = np.rint(x1.astype(np.float32) * f1 + x2.astype(np.float32) * f2)
     else:
         r = _fixed(x1, x2, attrs)
-    y, inside = clamped(r, attrs["y_zero"])
-    y = y if smooth else y.astype(np.int8)
-    return [y, inside] if attrs.get("mask") else [y]
+    return finished(r, args, attrs)
 
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
     assert grads[0] is not None
     g = emit("rescale_gradient", grads[0], asked_mask(emit, node), mask=True)
-    return [emit("rescale_gradient", g, factor=factor) for factor in factors(node.attrs)]
+    return [_of_operand(emit, g, x, f) for x, f in zip(node.inputs, factors(node.attrs), strict=True)]
+
+
+def _of_operand(emit: Emit, g: Value, x: Value, factor: float) -> Value:
+    if x.type.shape == g.type.shape:
+        return emit("rescale_gradient", g, factor=factor)
+    return emit("qadd_input_grad", g, shape=x.type.shape, factor=factor)
 
 
 QUANT = {"x1_scale": 0.05, "x1_zero": -3, "x2_scale": 0.03, "x2_zero": 10, "y_scale": 0.06, "y_zero": -7}
 LOUD = QUANT | {"y_scale": 0.02, "mask": True}
+MINUS = {"subtract": True}
 
 QADD = OpDef(
     name="qadd",
-    infer=_infer,
+    infer=infer_pair,
     evaluate=_evaluate,
     gradient=_gradient,
     inference=without_mask,
+    # An operand that was broadcast is smaller than the output, so that it never lends its storage.
     may_overwrite={0: (0, 1)},
     examples=[
-        Example([q8(2, 3, 4, 5), q8(2, 3, 4, 5)], QUANT, integers(), (0, 1)),
-        Example([q8(1, 3, 3, 9), q8(1, 3, 3, 9)], LOUD, integers(), (0, 1)),
-        Example([q8(7), q8(7)], LOUD, integers(), (0, 1)),
-        Example([i8(1, 3, 4, 5), i8(1, 3, 4, 5)], LOUD | {"rounding": "double_rounding"}, integers(), ()),
-        Example([i8(1, 3, 4, 5), i8(1, 3, 4, 5)], QUANT | {"rounding": "single_rounding"}, integers(), ()),
+        *pair_examples(QUANT, LOUD),
+        Example([q8(2, 3, 4, 5), q8(5)], QUANT | MINUS, integers(), (0, 1)),
+        Example([q8(3, 7), q8(3, 7)], LOUD | MINUS, integers(), (0, 1)),
+        Example([i8(1, 3, 4, 5), i8(1, 3, 4, 5)], LOUD | MINUS | {"rounding": "double_rounding"}, integers(), ()),
+        Example([i8(3, 4, 1), i8(1, 3, 4, 5)], QUANT | MINUS | {"rounding": "single_rounding"}, integers(), ()),
     ],
 )
 

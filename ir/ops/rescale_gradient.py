@@ -48,6 +48,7 @@ RESCALE_GRADIENT = OpDef(
     infer=_infer,
     evaluate=_evaluate,
     writes={1: -1},
+    epilogue=lambda attrs: 0,
     examples=[
         Example([f32(2, 3, 4, 5), b1(2, 3, 4, 5), f32(5)], {"mask": True, "scale": True}, integers(), ()),
         Example([f32(2, 3)], {"factor": 0.3}, integers(), ()),

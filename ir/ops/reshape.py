@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Emit, Example, OpDef
+from gradlet.ir.quantized_samples import integers, q8
 from gradlet.ir.tensor_type import TensorType, b1, f32, i32
 
 
@@ -31,6 +32,7 @@ RESHAPE = OpDef(
         Example([f32(2, 3, 4)], {"shape": (6, 4)}),
         Example([f32(4)], {"shape": (2, 1, 2)}),
         Example([f32(1, 1)], {"shape": ()}),
+        Example([q8(2, 6)], {"shape": (3, 4)}, integers()),
         Example([i32(6)], {"shape": (2, 3)}, differentiable=()),
         Example([b1(3, 5)], {"shape": (15,)}, differentiable=()),
     ],

@@ -8,6 +8,7 @@ from gradlet.ir.axes import axis_of, replaced
 from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
+from gradlet.ir.quantized_samples import integers, q8
 from gradlet.ir.tensor_type import TensorType, f32, i32
 
 
@@ -25,10 +26,9 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
 
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
-    if not node.inputs[0].type.dtype.is_float:
-        return [None]
+    dtype = next(g.type.dtype.value for g in grads if g)
     parts = [
-        emit("full", shape=y.type.shape, value=0.0, dtype=y.type.dtype.value) if g is None else g
+        emit("full", shape=y.type.shape, value=0.0, dtype=dtype) if g is None else g
         for g, y in zip(grads, node.outputs, strict=True)
     ]
     return [emit("concat", *parts, axis=node.attrs["axis"])]
@@ -43,6 +43,7 @@ SPLIT = OpDef(
         Example([f32(5, 3)], {"axis": 0, "sizes": (2, 3)}),
         Example([f32(2, 3, 6)], {"axis": -1, "sizes": (1, 3, 2)}),
         Example([f32(2, 4, 3)], {"axis": 1, "sizes": (4,)}),
+        Example([q8(2, 6, 3)], {"axis": 1, "sizes": (1, 3, 2)}, integers()),
         Example([i32(4)], {"axis": 0, "sizes": (1, 3)}, differentiable=()),
     ],
 )

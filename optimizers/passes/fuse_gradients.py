@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 from gradlet.ir.gradient_epilogue import Operands
 from gradlet.ir.graph import Graph, Node, Phase, Value
-from gradlet.ir.op_def import Emit
+from gradlet.ir.op_def import Emit, OpSet
 from gradlet.ir.passes import Context
 from gradlet.optimizers.linear_ops import only_user
-from gradlet.optimizers.quantized_gradients import GRADIENTS, INPUT_GRADS, RESCALE, read, write
+from gradlet.optimizers.quantized_gradients import RESCALE, makes_gradient, read, write
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class FuseGradients:
         for node in [n for n in graph.nodes if n.phase is Phase.BACKWARD]:
             merged: _Gradient | None = None
             if node.op == "add":
-                merged = _sum(graph, node)
+                merged = _sum(graph, context.ops, node)
             elif node.op == RESCALE:
-                merged = _Gradient.of(node)
+                merged = _Gradient.of(context.ops, node)
             while merged and (more := _merged(graph, context, merged)):
                 merged = more
             if merged and (merged.absorbed or merged.op != node.op):
@@ -54,16 +54,11 @@ class _Gradient:
     absorbed: tuple[Node, ...] = ()
 
     @staticmethod
-    def of(node: Node) -> _Gradient:
-        return _Gradient(node.op, read(node), dict(node.attrs), node.outputs[0].type.shape, node.loc)
+    def of(ops: OpSet, node: Node) -> _Gradient:
+        return _Gradient(node.op, read(ops, node), dict(node.attrs), node.outputs[0].type.shape, node.loc)
 
     def factor(self, name: str = "factor") -> float:
         return float(self.attrs.get(name, 1.0))
-
-    def is_a_factor(self) -> bool:
-        """Whether it multiplies by a number and does nothing else."""
-        found = self.operands
-        return self.op == RESCALE and not any((found.mask, found.scale, found.skip)) and "shape" not in self.attrs
 
     def put(self, graph: Graph, context: Context, node: Node) -> None:
         """Takes the place of a node and of what it absorbed."""
@@ -74,26 +69,26 @@ class _Gradient:
             graph.remove(old)
 
 
-def _sum(graph: Graph, add: Node) -> _Gradient | None:
+def _sum(graph: Graph, ops: OpSet, add: Node) -> _Gradient | None:
     """add(a, b) -> a with b as its skip, for the operand with more to do; by an op of its own if there is none."""
     makers = [v.producer for v in add.inputs]
-    if add.inputs[0].type != add.inputs[1].type or not any(m and m.op in GRADIENTS for m in makers):
+    if add.inputs[0].type != add.inputs[1].type or not any(m and makes_gradient(ops, m) for m in makers):
         return None
-    for k in sorted((0, 1), key=lambda k: (maker := makers[k]) is None or maker.op not in INPUT_GRADS):
+    for k in sorted((0, 1), key=lambda k: (maker := makers[k]) is None or maker.op == RESCALE):
         maker = makers[k]
-        if maker and maker.op in GRADIENTS and only_user(add.inputs[k], graph.outputs):
-            made = _Gradient.of(maker)
+        if maker and makes_gradient(ops, maker) and only_user(add.inputs[k], graph.outputs):
+            made = _Gradient.of(ops, maker)
             if not any((made.operands.mask, made.operands.scale, made.operands.skip)):
-                return _with_skip(graph, replace(made, absorbed=(maker,)), add.inputs[1 - k])
+                return _with_skip(graph, ops, replace(made, absorbed=(maker,)), add.inputs[1 - k])
     nothing = Operands(add.inputs[0], None, (), None, None, None, None, None)
-    return _with_skip(graph, _Gradient(RESCALE, nothing, {}, add.outputs[0].type.shape, add.loc), add.inputs[1])
+    return _with_skip(graph, ops, _Gradient(RESCALE, nothing, {}, add.outputs[0].type.shape, add.loc), add.inputs[1])
 
 
-def _with_skip(graph: Graph, made: _Gradient, skip: Value) -> _Gradient:
+def _with_skip(graph: Graph, ops: OpSet, made: _Gradient, skip: Value) -> _Gradient:
     """Adds a gradient; where that is another one times a number, this other one is added instead."""
     maker, factor, absorbed = skip.producer, 1.0, made.absorbed
-    if maker and maker.op == RESCALE and only_user(skip, graph.outputs) and _Gradient.of(maker).is_a_factor():
-        skip, factor, absorbed = maker.inputs[0], _Gradient.of(maker).factor(), (*absorbed, maker)
+    if maker and only_user(skip, graph.outputs) and (number := _factor(ops, maker)) is not None:
+        skip, factor, absorbed = maker.inputs[0], number, (*absorbed, maker)
     return replace(
         made,
         operands=replace(made.operands, skip=skip),
@@ -109,14 +104,22 @@ def _merged(graph: Graph, context: Context, made: _Gradient) -> _Gradient | None
         return None
     if not only_user(made.operands.g, graph.outputs):
         return None
-    if maker.op in GRADIENTS:
-        return _chained(maker, made)
+    if makes_gradient(context.ops, maker):
+        return _chained(replace(_Gradient.of(context.ops, maker), absorbed=(maker,)), made)
     if maker.op == "scale":
         return _times(made, maker.inputs[0], float(maker.attrs["factor"]), maker)
     if maker.op == "broadcast_to" and len(maker.inputs[0].type.shape) == len(made.shape):
         repeated = replace(made, attrs={**made.attrs, "shape": made.shape})
         return _times(repeated, maker.inputs[0], 1.0, maker)
     return _before_reshape(graph, context, maker, made) if maker.op == "reshape" else None
+
+
+def _factor(ops: OpSet, node: Node) -> float | None:
+    """The number by which it multiplies, if it does nothing else."""
+    if node.op != RESCALE or "shape" in node.attrs:
+        return None
+    made = _Gradient.of(ops, node)
+    return None if any((made.operands.mask, made.operands.scale, made.operands.skip)) else made.factor()
 
 
 def _times(made: _Gradient, g: Value, factor: float, *absorbed: Node) -> _Gradient:
@@ -131,19 +134,15 @@ def _before_reshape(graph: Graph, context: Context, reshape: Node, made: _Gradie
     maker = reshape.inputs[0].producer
     if maker is None or not only_user(reshape.inputs[0], graph.outputs) or maker.phase is not Phase.BACKWARD:
         return None
-    if maker.op == "scale":
-        factor = float(maker.attrs["factor"])
-    elif maker.op == RESCALE and _Gradient.of(maker).is_a_factor():
-        factor = _Gradient.of(maker).factor()
-    else:
+    factor = float(maker.attrs["factor"]) if maker.op == "scale" else _factor(context.ops, maker)
+    if factor is None:
         return None
     emit = Emit(context.ops, graph, Phase.BACKWARD, reshape.loc, graph.nodes.index(reshape))
     return _times(made, emit("reshape", maker.inputs[0], **reshape.attrs), factor, reshape, maker)
 
 
-def _chained(maker: Node, second: _Gradient) -> _Gradient | None:
+def _chained(first: _Gradient, second: _Gradient) -> _Gradient | None:
     """One op for two, if it can: sums come before scales, and there is room for one scale and one mask."""
-    first = _Gradient.of(maker)
     a, b = first.operands, second.operands
     late = a.mask is not None or a.scale is not None
     if (a.mask and b.mask) or (a.scale and b.scale) or (b.skip and (late or a.skip)):
@@ -154,7 +153,7 @@ def _chained(maker: Node, second: _Gradient) -> _Gradient | None:
     attrs["factor"] = first.factor() * second.factor()
     attrs["skip_factor"] = first.factor("skip_factor") * second.factor() if a.skip else second.factor("skip_factor")
     merged = replace(a, mask=a.mask or b.mask, scale=a.scale or b.scale, skip=a.skip or b.skip)
-    return _Gradient(first.op, merged, attrs, second.shape, first.loc, (*second.absorbed, maker))
+    return _Gradient(first.op, merged, attrs, second.shape, first.loc, second.absorbed + first.absorbed)
 
 
 PASS = FuseGradients

@@ -13,7 +13,7 @@ from gradlet.ir.graph import Graph, Node, Role, Value
 from gradlet.ir.op_def import Emit, OpSet
 from gradlet.ir.passes import Context
 from gradlet.ir.tensor_type import DType, TensorType
-from gradlet.optimizers.quantized_gradients import GRADIENTS, RESCALE, SUMS, read, write
+from gradlet.optimizers.quantized_gradients import RESCALE, makes_gradient, read, write
 
 _CHOICES = {d.value: d for d in (*LIMITS, DType.F32)}
 # An integer stays one, in its unit.
@@ -44,7 +44,7 @@ class QuantizeGradients:
         small = context.target is not None and context.target.is_microcontroller
         chosen = _CHOICES.get(self.dtype, DType.I8 if small else DType.F32)
         readers = _Readers(context.ops, chosen)
-        wanted = {n for n in graph.nodes if n.op in GRADIENTS and readers.accept(n.outputs[0])}
+        wanted = {n for n in graph.nodes if makes_gradient(context.ops, n) and readers.accept(n.outputs[0])}
         if chosen is DType.F32 or not wanted:
             return False
         rewriting = _Rewriting(graph, context.ops, chosen)
@@ -71,9 +71,13 @@ class _Readers:
     def _takes(self, user: Node, value: Value) -> bool:
         if user.op in _MOVES:
             return self.accept(user.outputs[0])
-        if user.op in SUMS:
-            return user.inputs[SUMS[user.op]] is value and self._sums(user, value)
-        return user.op in GRADIENTS and value in (read(user).g, read(user).skip)
+        sums = self.ops[user.op].sums
+        if sums is not None:
+            return user.inputs[sums] is value and self._sums(user, value)
+        if not makes_gradient(self.ops, user):
+            return False
+        found = read(self.ops, user)
+        return value in (found.g, found.skip)
 
     def _sums(self, user: Node, value: Value) -> bool:
         """Whether int32 holds the sums."""
@@ -106,13 +110,14 @@ class _Rewriting:
         if not integer and not any(v in self.made for v in node.inputs):
             return
         emit = Emit(self.ops, self.graph, node.phase, node.loc, self.graph.nodes.index(node))
-        new = self._gradient(emit, node, integer) if node.op in GRADIENTS else self._other(emit, node)
+        makes = makes_gradient(self.ops, node)
+        new = self._gradient(emit, node, integer) if makes else self._other(emit, node)
         for old, value in zip(node.outputs, new.outputs, strict=False):
             self.made[old] = value
         self.graph.remove(node)
 
     def _gradient(self, emit: Emit, node: Node, integer: bool) -> Node:
-        found = read(node)
+        found = read(self.ops, node)
         g, skip = self._new(found.g), self._new(found.skip) if found.skip else None
         if g.type.dtype.is_float:
             g = self._as_float(emit, g)
@@ -134,9 +139,10 @@ class _Rewriting:
 
     def _other(self, emit: Emit, node: Node) -> Node:
         inputs = [self._new(v) for v in node.inputs]
-        if node.op in SUMS or node.op in _MOVES:
+        sums = self.ops[node.op].sums
+        if sums is not None or node.op in _MOVES:
             new = emit.node(node.op, *inputs, **node.attrs)
-            unit = self.units.get(inputs[SUMS.get(node.op, 0)])
+            unit = self.units.get(inputs[sums or 0])
             if unit is not None:
                 self.units[new.outputs[0]] = unit
             return new

@@ -81,6 +81,12 @@ def _slice(attrs: Any, x: Tensor) -> Tensor:
     return x.index_select(attrs["axis"], indices)
 
 
+def _gather(attrs: Any, x: Tensor, indices: Tensor) -> Tensor:
+    axis, shape = attrs["axis"] % x.ndim, list(x.shape)
+    inside = indices.ravel().clamp(0, shape[axis] - 1)
+    return x.index_select(axis, inside).reshape(*shape[:axis], *indices.shape, *shape[axis + 1 :])
+
+
 def _reduced(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     # An empty tuple of axes means all of them to torch, none to numpy.
     return lambda attrs, x: function(x, attrs["axis"], attrs.get("keepdims", False)) if attrs["axis"] else x * 1
@@ -112,6 +118,8 @@ TORCH: dict[str, Callable[..., Any]] = {
     "broadcast_to": lambda attrs, x: x.broadcast_to(attrs["shape"]),
     "concat": lambda attrs, *xs: torch.cat(xs, attrs["axis"]),
     "slice": _slice,
+    "flip": lambda attrs, x: x.flip(attrs["axis"]),
+    "gather": _gather,
     "split": lambda attrs, x: x.split(attrs["sizes"], attrs["axis"]),
     "pad": _pad,
     "resize": _resize,

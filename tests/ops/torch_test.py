@@ -8,7 +8,7 @@ import pytest
 from gradlet.ir.op_def import OpDef
 from gradlet.ir.plugin import Toolbox, builtin
 from gradlet.tests.ops.cases import CASES, OPS, Case, doubled
-from gradlet.tests.ops.gradients import DIFFERENTIABLE, differentiated, run
+from gradlet.tests.ops.gradients import DIFFERENTIABLE, differentiated, run, smooth
 
 torch = pytest.importorskip("torch")
 TORCH = importlib.import_module("gradlet.tests.ops.torch_table").TORCH
@@ -45,7 +45,7 @@ def test_the_table_covers_what_learns():
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.op.name in TORCH and c.example.differentiable], ids=str)
 def test_meaning_is_that_of_torch(case: Case):
-    arguments = doubled(case.arguments())
+    arguments = smooth(case)
     _, outputs = in_torch(case, arguments)
     results = case.op.evaluate(arguments, case.example.attrs)
     for result, output in zip(results, outputs, strict=False):
@@ -54,7 +54,7 @@ def test_meaning_is_that_of_torch(case: Case):
 
 @pytest.mark.parametrize("case", [c for c in DIFFERENTIABLE if c.op.name in TORCH], ids=str)
 def test_gradient_is_that_of_autograd(case: Case):
-    arguments = doubled(case.arguments())
+    arguments = smooth(case)
     tensors, outputs = in_torch(case, arguments)
     for number, output in enumerate(outputs):
         graph, names = differentiated(case, number)

@@ -13,7 +13,7 @@ from gradlet.ir.program import Program
 from gradlet.ir.tensor_type import DType, f32
 from gradlet.optimizers.clone import clone
 from gradlet.optimizers.compilation import optimize
-from gradlet.optimizers.quantized_gradients import GRADIENTS, INPUT_GRADS, RESCALE, SUMS
+from gradlet.optimizers.quantized_gradients import RESCALE
 from gradlet.tests.int8_models import Int8Builder, int8_batches, inverted_residuals, wired
 from gradlet.tests.small_models import TOOLS, apply, compiled, conv_net, mlp, ops_of
 from gradlet.tools.api import Options, compile_program
@@ -21,6 +21,11 @@ from gradlet.tools.api import Options, compile_program
 STEP = "sparse_update{scheme=%s},differentiate{update=sgd{weights=float}},dead_code"
 SCHEMES = ["full", "full{ratio=0.5}", "last_3", "bias_only"]
 
+
+# Ops that end in the common epilogue, and those that sum gradients.
+GRADIENTS = {op.name for op in TOOLS.ops if op.epilogue}
+SUMS = {op.name for op in TOOLS.ops if op.sums is not None}
+INPUT_GRADS = GRADIENTS - {RESCALE}
 
 NETS = {"residuals": inverted_residuals, "wired": wired, "dead": lambda: inverted_residuals(dead=2)}
 

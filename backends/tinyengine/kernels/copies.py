@@ -1,11 +1,11 @@
-"""reshape, transpose, broadcast_to, concat, slice and split: elements of any type move, none changes."""
+"""reshape, transpose, flip, broadcast_to, concat, slice and split: elements of any type move, none changes."""
 
 import math
 from collections.abc import Sequence
 
 from gradlet.backends.tinyengine.kernel import Call, Kernel, beside, call
 from gradlet.backends.tinyengine.loops import broadcast_steps, loops, row_major
-from gradlet.ir.axes import axis_of
+from gradlet.ir.axes import axes_of, axis_of
 from gradlet.ir.graph import Node, Value
 from gradlet.ir.tensor_type import DType
 
@@ -26,6 +26,13 @@ def _transpose(node: Node) -> Call:
     (x,), (y,) = node.inputs, node.outputs
     steps = row_major(x.type.shape)
     return _gather(y, x, 0, [steps[a] for a in node.attrs["axes"]])
+
+
+def _flip(node: Node) -> Call:
+    (x,), (y,) = node.inputs, node.outputs
+    flipped, steps = axes_of(node.attrs, len(x.type.shape)), row_major(x.type.shape)
+    begin = sum((x.type.shape[a] - 1) * steps[a] for a in flipped)
+    return _gather(y, x, begin, [-s if a in flipped else s for a, s in enumerate(steps)])
 
 
 def _broadcast_to(node: Node) -> Call:
@@ -79,6 +86,7 @@ def _concat(node: Node) -> list[Call]:
 KERNELS = {
     "reshape": Kernel(_C, _reshape, dtypes=tuple(DType)),
     "transpose": Kernel(_C, _transpose, dtypes=tuple(DType)),
+    "flip": Kernel(_C, _flip, dtypes=tuple(DType)),
     "broadcast_to": Kernel(_C, _broadcast_to, dtypes=tuple(DType)),
     "concat": Kernel(_C, _concat, dtypes=tuple(DType)),
     "slice": Kernel(_C, _slice, dtypes=tuple(DType)),

@@ -57,6 +57,14 @@ static inline gradient_end gradient_end_of(void *y, float *range, int bits, cons
     return end;
 }
 
+// Element i of a gradient; `bits` are those of an integer, 0 stands for floats.
+static inline float gradient_element(const void *g, int bits, int i) {
+    return bits == 8    ? (float)((const int8_t *)g)[i]
+           : bits == 16 ? (float)((const int16_t *)g)[i]
+           : bits == 32 ? (float)((const int32_t *)g)[i]
+                        : ((const float *)g)[i];
+}
+
 // The smallest power of two that is not below x, between 2^-100 and 2^100; 1 for 0.
 static inline float power_of_two_f32(float x) {
     uint32_t bits;

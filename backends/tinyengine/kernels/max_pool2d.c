@@ -1,6 +1,8 @@
+#include "int8_pairs.h"
 #include "quads.h"
 #include "windows.h"
 
+#include <stdint.h>
 #include <string.h>
 
 // Where the maximum of one channel is; the first of equal ones. The window begins at x.
@@ -61,4 +63,33 @@ static void max_pool2d_grad_f32(float *dx, const float *g, const float *x, const
         for (int c = 0; c < s.channels; c++, from++, to++)
             to[max_pool2d_place_f32(from, part, line, s.channels)] += *g++;
     }
+}
+
+// The larger ones of four int8 and four others.
+static inline uint32_t larger_four_i8(uint32_t a, uint32_t b) {
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t larger;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(larger) : "r"(a), "r"(b) : "cc");
+    return larger;
+#else
+    uint32_t larger = 0;
+    for (int k = 0; k < 32; k += 8) {
+        const int8_t first = (int8_t)(a >> k & 255), second = (int8_t)(b >> k & 255);
+        larger |= (uint32_t)(uint8_t)(first > second ? first : second) << k;
+    }
+    return larger;
+#endif
+}
+
+// y[c] = the larger one of y[c] and x[c].
+static inline void keep_larger_i8(int8_t *y, const int8_t *x, int n) {
+    int c = 0;
+#if defined(__ARM_FEATURE_DSP)
+    for (; c + 4 <= n; c += 4) {
+        const uint32_t larger = larger_four_i8(load_four_i8(y + c), load_four_i8(x + c));
+        memcpy(y + c, &larger, sizeof larger);
+    }
+#endif
+    for (; c < n; c++)
+        y[c] = x[c] > y[c] ? x[c] : y[c];
 }

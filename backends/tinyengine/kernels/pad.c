@@ -1,13 +1,24 @@
 #include "loops.h"
 
-// y is `value` but for x, which begins at `begin`: axes hold the steps in x and in y.
-static void pad_f32(float *y, const float *x, int size, int begin, float value, const int *axes) {
+#include <stdint.h>
+#include <string.h>
+
+static void pad_fill_f32(float *y, int size, float value) {
     for (int i = 0; i < size; i++)
         y[i] = value;
-    const int *row = innermost(axes);
+}
+
+static void pad_fill_i8(int8_t *y, int size, int value) {
+    memset(y, value, (unsigned)size);
+}
+
+// Copies runs of bytes of x to where they lie in y, the first at `begin`: axes hold the steps in x
+// and in y from run to run.
+static void pad_runs(void *y, const void *x, int begin, int bytes, const int *axes) {
+    uint8_t *to = (uint8_t *)y + begin;
+    const uint8_t *from = x;
     row_position at = {0};
     do {
-        for (int i = 0; i < row[0]; i++)
-            y[begin + at.b + i * row[2]] = x[at.a + i * row[1]];
-    } while (next_row(&at, axes));
+        memcpy(to + at.b, from + at.a, (unsigned)bytes);
+    } while (next_block(&at, axes, 0));
 }

@@ -41,14 +41,14 @@ def _sizes(attrs: Attrs, images: Value, results: Value, kernel: Sequence[int]) -
 
 def _parts(found: Operands[Value]) -> tuple[list[Value | None], tuple[int, ...]]:
     """The parts of the weights, None for each that there is not, and the channels of each."""
-    absent = [None] * (_MOST_PARTS - len(found.weights))
-    return [*found.weights, *absent], tuple(w.type.shape[-1] for w in found.weights)
+    absent = [None] * (_MOST_PARTS - len(found.own))
+    return [*found.own, *absent], tuple(w.type.shape[-1] for w in found.own)
 
 
 def _input_grad(node: Node) -> Call:
     found, dx = _operands(node), node.outputs[0]
     weights, in_parts = _parts(found)
-    sizes = (*_sizes(node.attrs, dx, found.g, found.weights[0].type.shape[1:-1]), *in_parts)
+    sizes = (*_sizes(node.attrs, dx, found.g, found.own[0].type.shape[1:-1]), *in_parts)
     function = f"qconv2d_input_grad_{suffix(found.g)}"
     return call(function, *start(node, found), *weights, *constants(found), sizes, *formats(node, found))
 
@@ -72,7 +72,7 @@ def _widened(node: Node) -> int:
 
 
 def _multiplies_pairs(node: Node, target: Target) -> bool:
-    kernel = _operands(node).weights[0].type.shape[1:-1]
+    kernel = _operands(node).own[0].type.shape[1:-1]
     is_whole = node.attrs.get("groups", 1) == 1 and _is_pointwise(node.attrs, kernel)
     return is_whole and _widened(node) > 0 and "dsp" in target.features and _has_few_parts(node, target)
 

@@ -21,10 +21,10 @@ _C = beside(__file__)
 
 def _input_grad(node: Node) -> Call:
     found, dx = operands_of(node, node.attrs.get("parts", 1)), node.outputs[0]
-    w0 = found.weights[0]
+    w0 = found.own[0]
     sizes = (*window_sizes(node.attrs, dx.type, found.g.type, w0.type.shape[:2]), w0.type.shape[2])
     function = f"qdepthwise_input_grad_{suffix(found.g)}"
-    weights = (w0, found.weights[1] if len(found.weights) > 1 else None)
+    weights = (w0, found.own[1] if len(found.own) > 1 else None)
     return call(function, *start(node, found), *weights, *constants(found), sizes, *formats(node, found))
 
 

@@ -2,14 +2,6 @@
 #include "loops.h"
 #include "windows.h"
 
-// Element i of a gradient; `bits` are those of an integer, 0 stands for floats.
-static inline float gradient_element(const void *g, int bits, int i) {
-    return bits == 8    ? (float)((const int8_t *)g)[i]
-           : bits == 16 ? (float)((const int16_t *)g)[i]
-           : bits == 32 ? (float)((const int32_t *)g)[i]
-                        : ((const float *)g)[i];
-}
-
 // Walks through the rows of `channels` of y in order: `axes` tells where each begins in g, whose
 // elements are `step` apart in a row, 0 where one is repeated.
 static inline void rescale_gradient(gradient_end *end, const void *g, int bits, int channels,

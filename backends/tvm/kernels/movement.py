@@ -1,4 +1,4 @@
-"""Ops that move elements without changing them: reshape, transpose, concat, slice, split, pad, broadcast_to, full."""
+"""Ops that move elements without changing them; and full."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gradlet.backends.tvm.expressions import broadcast, result
 from gradlet.backends.tvm.kernel import Case, Kernel, Read, Result
 from gradlet.backends.tvm.masks import flat_index, indices_of
 from gradlet.backends.tvm.package import tirx
-from gradlet.ir.axes import axis_of, replaced
+from gradlet.ir.axes import axes_of, axis_of, replaced
 
 
 def _reshape(case: Case, x: Read) -> Sequence[Result]:
@@ -20,6 +20,12 @@ def _reshape(case: Case, x: Read) -> Sequence[Result]:
 def _transpose(case: Case, x: Read) -> Sequence[Result]:
     axes = case.attrs["axes"]
     return [result(case, lambda *i: x(*(i[axes.index(a)] for a in range(len(axes)))))]
+
+
+def _flip(case: Case, x: Read) -> Sequence[Result]:
+    shape = case.result.shape
+    flipped = axes_of(case.attrs, len(shape))
+    return [result(case, lambda *i: x(*(shape[a] - 1 - k if a in flipped else k for a, k in enumerate(i))))]
 
 
 def _concat(case: Case, *xs: Read) -> Sequence[Result]:
@@ -77,6 +83,7 @@ def _full(case: Case) -> Sequence[Result]:
 KERNELS = {
     "reshape": Kernel(_reshape, view=True),
     "transpose": Kernel(_transpose),
+    "flip": Kernel(_flip),
     "concat": Kernel(_concat),
     "slice": Kernel(_slice),
     "split": Kernel(_split),
