@@ -103,7 +103,7 @@ class KullbackLeibler:
     def __call__(self, statistics: Statistics, symmetric: bool) -> Range:
         levels = LEVELS if statistics.low >= 0 and not symmetric else LEVELS // 2
         counts = np.trim_zeros(_magnitudes(statistics), "b")
-        candidates = range(min(levels, len(counts)), len(counts) + 1)
+        candidates = range(len(counts), min(levels, len(counts)) - 1, -1)  # of equals, the widest
         best = min(candidates, key=lambda bins: divergence(counts, bins, levels))
         return _within(statistics, best * statistics.width)
 
@@ -170,7 +170,8 @@ def rounded(numbers: np.ndarray, low: float, high: float, symmetric: bool = Fals
         step = (high - low) / (LEVELS - 1)
         zero = round(-LEVELS // 2 - low / step)
     stored = np.clip(np.rint(numbers / step) + zero, -LEVELS // 2, LEVELS // 2 - 1)
-    return (stored - zero) * step
+    back: np.ndarray = (stored - zero) * step
+    return back
 
 
 def _magnitudes(statistics: Statistics) -> np.ndarray:
