@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -134,7 +134,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Rescale:
-    """What a pass has folded into a state: `ir = user * scale + shift`, one of each for every index along `axis`."""
+    """What a pass has folded into a state: `ir = user * scale + shift`, one of each for every index along `axis`.
+
+    The user's numbers are floats then, also where those of the state are integers.
+    """
 
     axis: int
     scale: tuple[float, ...]
@@ -145,10 +148,15 @@ class Rescale:
         ir: np.ndarray = user * scale + shift
         return ir.astype(user.dtype)
 
+    def then(self, scale: np.ndarray, shift: np.ndarray) -> Rescale:
+        """Both, one after the other along the same axis."""
+        both = np.array(self.scale) * scale, np.array(self.shift) * scale + shift
+        return Rescale(self.axis, *(tuple(numbers.tolist()) for numbers in both))
+
     def backward(self, ir: np.ndarray) -> np.ndarray:
         scale, shift = self._columns(ir.ndim)
         user: np.ndarray = (ir - shift) / scale
-        return user.astype(ir.dtype)
+        return user.astype(ir.dtype if ir.dtype.kind == "f" else np.float32)
 
     def _columns(self, rank: int) -> list[np.ndarray]:
         shape = [-1 if a == self.axis else 1 for a in range(rank)]
@@ -164,7 +172,7 @@ class Source:
         shape: Its shape there.
         view: Shape between; equal to `shape` unless an axis had to be split.
         permutation: Order of the axes of `view`.
-        rescale: What was folded into it then.
+        rescales: What was folded into it then, one after the other.
         orders: (axis, order) of the IR's shape: then `ir.take(order, axis)`, for channels that a pass put in another
             order.
         part: What the state then holds of it, where others hold the rest.
@@ -175,15 +183,23 @@ class Source:
     view: tuple[int, ...]
     permutation: tuple[int, ...]
     orders: tuple[tuple[int, tuple[int, ...]], ...] = ()
-    rescale: Rescale | None = None
+    rescales: tuple[Rescale, ...] = ()
     part: Part | None = None
 
+    def rescaled(self, axis: int, scale: np.ndarray, shift: np.ndarray | None = None) -> Source:
+        """That of the state after it was multiplied, and added to, along an axis."""
+        shift = np.zeros_like(scale) if shift is None else shift
+        if self.rescales and self.rescales[-1].axis == axis:
+            return replace(self, rescales=(*self.rescales[:-1], self.rescales[-1].then(scale, shift)))
+        last = Rescale(axis, tuple(scale.tolist()), tuple(shift.tolist()))
+        return replace(self, rescales=(*self.rescales, last))
+
     def to_ir(self, user: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """The content of the state, which has this shape."""
+        """The content of the state, which has this shape; integers that stand for floats are not rounded yet."""
         whole = self.part.whole(shape) if self.part else shape
         ir = user.reshape(self.view).transpose(self.permutation).reshape(whole)
-        if self.rescale:
-            ir = self.rescale.forward(ir)
+        for rescale in self.rescales:
+            ir = rescale.forward(ir)
         for axis, order in self.orders:
             ir = ir.take(order, axis)
         ir = self.part.of(ir) if self.part else ir
@@ -193,8 +209,8 @@ class Source:
         """The user's tensor, from the content of the state; of one in parts: from all parts put together."""
         for axis, order in reversed(self.orders):
             ir = ir.take(np.argsort(order), axis)
-        if self.rescale:
-            ir = self.rescale.backward(ir)
+        for rescale in reversed(self.rescales):
+            ir = rescale.backward(ir)
         permuted = tuple(self.view[axis] for axis in self.permutation)
         back = np.argsort(self.permutation)
         return np.ascontiguousarray(ir.reshape(permuted).transpose(back)).reshape(self.shape)

@@ -142,7 +142,7 @@ def _source_message(source: Source) -> pb.Source:
         view=source.view,
         permutation=source.permutation,
         orders=orders,
-        rescale=_rescale_message(source.rescale) if source.rescale else None,
+        rescale=map(_rescale_message, source.rescales),
         part=_part_message(source.part) if source.part else None,
     )
 
@@ -249,15 +249,14 @@ def _read_state(message: pb.State, values: Sequence[Value], weights: Mapping[str
 
 def _read_source(message: pb.Source, shape: Sequence[int]) -> Source:
     orders = tuple((order.axis, tuple(order.indices)) for order in message.orders)
-    scaled = message.rescale
-    rescale = Rescale(scaled.axis, tuple(scaled.scale), tuple(scaled.shift)) if message.HasField("rescale") else None
+    rescales = tuple(Rescale(r.axis, tuple(r.scale), tuple(r.shift)) for r in message.rescale)
     cut, part = message.part, None
     if message.HasField("part"):
         part = Part(cut.axis, cut.begin, cut.end, cut.size)
         fits = part.end <= part.size and part.end - part.begin == shape[part.axis]
         assert fits, f"{message.name}: {part} is not a state of shape {list(shape)}"
     view, permutation = tuple(message.view), tuple(message.permutation)
-    return Source(message.name, tuple(message.shape), view, permutation, orders, rescale, part)
+    return Source(message.name, tuple(message.shape), view, permutation, orders, rescales, part)
 
 
 def _read_data(message: pb.State, value: Value, weights: Mapping[str, np.ndarray]) -> np.ndarray:

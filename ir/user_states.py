@@ -9,6 +9,7 @@ import numpy as np
 from gradlet.ir.arguments import check_array, unknown_array
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph, Part, Source, State, written_states
+from gradlet.ir.tensor_type import DType, TensorType
 
 _Held = tuple[State, Source]
 
@@ -47,13 +48,28 @@ def from_user(graph: Graph, arrays: Mapping[str, np.ndarray]) -> dict[str, np.nd
             raise unknown_array(name, known, "state of the model")
         user = np.asarray(array)
         for state, source in known[name]:
-            check_array(name, user, state.value.type.with_shape(*source.shape), "state of the model")
-            content = source.to_ir(user, state.value.type.shape)
+            type_ = state.value.type
+            check_array(name, user, TensorType(_user_dtype(state, source), source.shape), "state of the model")
+            content = _stored(source.to_ir(user, type_.shape), type_.dtype)
             if source.part is None or state.value in changeable:
                 found[state.name] = content
             else:
                 _check_kept(name, content, state, source.part)
     return found
+
+
+def _user_dtype(state: State, source: Source) -> DType:
+    """What was rescaled into integers is a float in the user's model."""
+    return DType.F32 if source.rescales and not state.value.type.dtype.is_float else state.value.type.dtype
+
+
+def _stored(content: np.ndarray, dtype: DType) -> np.ndarray:
+    """Floats rounded where the state holds integers."""
+    if dtype.is_float or content.dtype.kind != "f":
+        return content
+    limit = np.iinfo(dtype.value).max
+    integers: np.ndarray = np.clip(np.rint(content.astype(np.float64)), -limit, limit).astype(dtype.numpy)
+    return integers
 
 
 def _check_kept(name: str, content: np.ndarray, state: State, part: Part) -> None:

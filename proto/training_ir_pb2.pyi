@@ -191,9 +191,9 @@ class Source(_message.Message):
     view: _containers.RepeatedScalarFieldContainer[int]
     permutation: _containers.RepeatedScalarFieldContainer[int]
     orders: _containers.RepeatedCompositeFieldContainer[Source.Order]
-    rescale: Source.Rescale
+    rescale: _containers.RepeatedCompositeFieldContainer[Source.Rescale]
     part: Source.Part
-    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., view: _Optional[_Iterable[int]] = ..., permutation: _Optional[_Iterable[int]] = ..., orders: _Optional[_Iterable[_Union[Source.Order, _Mapping]]] = ..., rescale: _Optional[_Union[Source.Rescale, _Mapping]] = ..., part: _Optional[_Union[Source.Part, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., view: _Optional[_Iterable[int]] = ..., permutation: _Optional[_Iterable[int]] = ..., orders: _Optional[_Iterable[_Union[Source.Order, _Mapping]]] = ..., rescale: _Optional[_Iterable[_Union[Source.Rescale, _Mapping]]] = ..., part: _Optional[_Union[Source.Part, _Mapping]] = ...) -> None: ...
 
 class Node(_message.Message):
     __slots__ = ("op", "inputs", "outputs", "attrs", "phase", "loc", "kernel", "overwrites")

@@ -90,7 +90,7 @@ def masks_of(graph: Graph) -> dict[str, np.ndarray]:
         if state.trainable and state.source:
             mask = np.zeros(state.value.type.shape, bool)
             mask[state.region.index(mask.ndim) if state.region else ...] = True
-            masks[state.source.name] = replace(state.source, rescale=None).to_user(mask)
+            masks[state.source.name] = replace(state.source, rescales=()).to_user(mask)
     return masks
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlet.ir.graph import Graph, Node, Rescale, Source, State, Value, written_states
+from gradlet.ir.graph import Graph, Node, Source, State, Value, written_states
 from gradlet.ir.passes import Context
 from gradlet.optimizers.linear_ops import LINEAR, bias_of, only_user, weight_of
 
@@ -17,7 +17,7 @@ class FoldBatchNorm:
     """Rewrites conv2d, depthwise_conv2d or dense, then batch_norm, as one op with a bias.
 
     Gamma then learns no longer by itself: the weights do, which are scaled by it, and beta does as the bias. Both can
-    be read back for the user's model (`Source.rescale`), whose gamma, statistics and other biases stay as they were.
+    be read back for the user's model (`Source.rescales`), whose gamma, statistics and other biases stay as they were.
 
     Attributes:
         frozen_only: Leave those alone of which anything learns: training then follows the model exactly.
@@ -108,18 +108,10 @@ def _fold(graph: Graph, found: _Pattern) -> None:
     axis = LINEAR[found.linear.op].out
     shape = [-1 if a == axis else 1 for a in range(weight.init.ndim)]
     init = (beta.init + shift).astype(weight.init.dtype)
-    source = _rescaled(beta.source, 0, np.ones_like(shift), shift)
+    source = beta.source and beta.source.rescaled(0, np.ones_like(shift), shift)
     _rewire(graph, found, _bias_value(graph, found, init, source))
     weight.init = (weight.init * factor.reshape(shape)).astype(weight.init.dtype)
-    weight.source = _rescaled(weight.source, axis, factor, np.zeros_like(factor))
-
-
-def _rescaled(source: Source | None, axis: int, scale: np.ndarray, shift: np.ndarray) -> Source | None:
-    """The source of a state that was multiplied and added to, perhaps for a second time."""
-    if source and source.rescale:
-        shift = np.array(source.rescale.shift) * scale + shift
-        scale = np.array(source.rescale.scale) * scale
-    return source and replace(source, rescale=Rescale(axis, tuple(scale.tolist()), tuple(shift.tolist())))
+    weight.source = weight.source and weight.source.rescaled(axis, factor)
 
 
 def _bias_value(graph: Graph, found: _Pattern, init: np.ndarray, source: Source | None) -> Value:

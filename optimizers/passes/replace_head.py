@@ -66,7 +66,7 @@ def _resize(state: State, init: np.ndarray) -> None:
     if state.source:
         source = state.source
         shape, view = (count, *source.shape[1:]), (count, *source.view[1:])
-        state.source = replace(source, shape=shape, view=view, orders=(), rescale=None)
+        state.source = replace(source, shape=shape, view=view, orders=(), rescales=())
 
 
 def _retype(graph: Graph, ops: OpSet, head: Node, old: int, new: int) -> None:
