@@ -1,4 +1,4 @@
-"""quantize, dequantize and requantize: between floats and int8, and between two scales of int8."""
+"""quantize, dequantize and requantize: between floats and int8, and from another scale of int8, or of uint8."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,9 @@ from gradlet.ir.requantize import (
     round_half_away,
     rounding,
 )
-from gradlet.ir.tensor_type import TensorType, f32
+from gradlet.ir.tensor_type import DType, TensorType, f32
+
+_HIGHEST_UNSIGNED = 255
 
 
 def _target(attrs: Attrs) -> dict[str, object]:
@@ -68,11 +70,20 @@ def _gradient_dequantize(emit: Emit, node: Node, grads: Sequence[Value | None]) 
     return [emit("scale", grads[0], factor=node.attrs["scale"])]
 
 
+def _check_unsigned(zero: object) -> None:
+    if not isinstance(zero, int) or not 0 <= zero <= _HIGHEST_UNSIGNED:
+        raise ValueError(f"x_zero is {zero}, not a uint8")
+
+
 def _infer_requantize(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     check_count(types, 1)
-    check_quantized(types[0], "x")
+    if types[0].dtype is DType.U8:
+        _check_unsigned(attrs.get("x_zero"))
+    else:
+        check_quantized(types[0], "x")
+        check_zero_points(attrs, "x_zero")
     check_scales(attrs, "x_scale", "y_scale")
-    check_zero_points(attrs, "x_zero", "y_zero")
+    check_zero_points(attrs, "y_zero")
     rounding(attrs)
     return with_mask(types[0].shape, attrs)
 
@@ -98,9 +109,14 @@ def _gradient_requantize(emit: Emit, node: Node, grads: Sequence[Value | None]) 
     return [emit("rescale_gradient", grads[0], asked_mask(emit, node), mask=True, factor=factor)]
 
 
+def _pixels(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
+    return [rng.integers(0, _HIGHEST_UNSIGNED + 1, t.shape).astype(np.uint8) for t in types]
+
+
 IMAGE = {"scale": 1 / 127.5, "zero_point": 0}
 COARSE = {"scale": 0.04, "zero_point": -20, "mask": True}
 LOUDER = {"x_scale": 0.05, "x_zero": -3, "y_scale": 0.03, "y_zero": 9, "mask": True}
+PIXELS = {"x_scale": 1 / 255, "x_zero": 0, "y_scale": 1 / 255, "y_zero": -128}
 QUIETER = {"x_scale": 0.011, "x_zero": 100, "y_scale": 0.03, "y_zero": -100}
 
 QUANTIZE = OpDef(
@@ -138,6 +154,8 @@ REQUANTIZE = OpDef(
     examples=[
         Example([q8(2, 3, 4, 5)], LOUDER, integers()),
         Example([q8(9)], QUIETER, integers()),
+        Example([TensorType(DType.U8, (3, 50))], PIXELS | {"rounding": "double_rounding"}, _pixels, ()),
+        Example([TensorType(DType.U8, (150,))], LOUDER | {"x_zero": 200}, _pixels, ()),
         Example([q8(4, 7)], LOUDER | {"rounding": "double_rounding"}, integers(), ()),
         Example([q8(4, 7)], QUIETER | {"rounding": "single_rounding"}, integers(), ()),
     ],

@@ -21,15 +21,27 @@ static void dequantize_i8(float *y, const int8_t *x, int n, float scale, int zer
         y[i] = (float)(x[i] - zero) * scale;
 }
 
-// To another scale; y may be x. mantissa and shift are the factor of the fixed-point ways to round.
+// t * factor, of which mantissa and shift are that of the fixed-point ways to round.
+static inline int32_t rescaled_limited(int32_t t, float factor, int mantissa, int shift,
+                                       int rounding) {
+    return rounding == ROUND_AS_FLOAT
+               ? nearest_limited_f32((float)t * factor)
+               : limited_i32(multiply_fixed_i32(t, mantissa, shift, rounding));
+}
+
+// To another scale; y may be x.
 static void requantize_i8(int8_t *y, uint8_t *mask, const int8_t *x, int n, int x_zero, int y_zero,
                           float factor, int mantissa, int shift, int rounding) {
     clear_mask(mask, n);
-    for (int i = 0; i < n; i++) {
-        const int t = x[i] - x_zero;
-        const int32_t r = rounding == ROUND_AS_FLOAT
-                              ? nearest_limited_f32((float)t * factor)
-                              : limited_i32(multiply_fixed_i32(t, mantissa, shift, rounding));
-        store_i8(y, mask, i, r + y_zero);
-    }
+    for (int i = 0; i < n; i++)
+        store_i8(y, mask, i,
+                 rescaled_limited(x[i] - x_zero, factor, mantissa, shift, rounding) + y_zero);
+}
+
+static void requantize_u8(int8_t *y, uint8_t *mask, const uint8_t *x, int n, int x_zero, int y_zero,
+                          float factor, int mantissa, int shift, int rounding) {
+    clear_mask(mask, n);
+    for (int i = 0; i < n; i++)
+        store_i8(y, mask, i,
+                 rescaled_limited(x[i] - x_zero, factor, mantissa, shift, rounding) + y_zero);
 }

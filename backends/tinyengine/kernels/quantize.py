@@ -26,11 +26,12 @@ def _requantize(node: Node) -> Call:
     factor = attrs["x_scale"] / attrs["y_scale"]
     numbers = float(np.float32(factor)), *quantize_multiplier(factor), ROUNDINGS.index(rounding(attrs))
     m = mask[0] if mask else None
-    return call("requantize_i8", y, m, x, y.type.size, attrs["x_zero"], attrs["y_zero"], *numbers)
+    function = "requantize_u8" if x.type.dtype is DType.U8 else "requantize_i8"
+    return call(function, y, m, x, y.type.size, attrs["x_zero"], attrs["y_zero"], *numbers)
 
 
 KERNELS = {
     "quantize": Kernel(_C, _quantize),
     "dequantize": Kernel(_C, _dequantize, dtypes=(DType.I8,)),
-    "requantize": Kernel(_C, _requantize, dtypes=(DType.I8,)),
+    "requantize": Kernel(_C, _requantize, dtypes=(DType.I8, DType.U8)),
 }

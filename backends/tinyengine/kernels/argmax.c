@@ -1,0 +1,36 @@
+#include <stdint.h>
+
+// Along rows of `size` elements, `step` apart, in `blocks` blocks.
+
+static void argmax_f32(int32_t *y, const float *x, int blocks, int size, int step) {
+    for (int b = 0; b < blocks; b++, x += (size - 1) * step) {
+        for (int i = 0; i < step; i++, x++) {
+            int best = 0;
+            for (int k = 1; k < size; k++)
+                best = x[k * step] > x[best * step] ? k : best;
+            *y++ = best;
+        }
+    }
+}
+
+static void argmax_i8(int32_t *y, const int8_t *x, int blocks, int size, int step) {
+    for (int b = 0; b < blocks; b++, x += (size - 1) * step) {
+        for (int i = 0; i < step; i++, x++) {
+            int best = 0;
+            for (int k = 1; k < size; k++)
+                best = x[k * step] > x[best * step] ? k : best;
+            *y++ = best;
+        }
+    }
+}
+
+static void argmax_i32(int32_t *y, const int32_t *x, int blocks, int size, int step) {
+    for (int b = 0; b < blocks; b++, x += (size - 1) * step) {
+        for (int i = 0; i < step; i++, x++) {
+            int best = 0;
+            for (int k = 1; k < size; k++)
+                best = x[k * step] > x[best * step] ? k : best;
+            *y++ = best;
+        }
+    }
+}
