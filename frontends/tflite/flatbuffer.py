@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from gradlet.frontends.tflite.schema import TABLES, UNIONS, Field
+from gradlet.frontends.tflite.schema import MODEL, Field, Schema
 from gradlet.ir.errors import CompileError
 
-_IDENTIFIER = b"TFL3"
 _SCALARS = {
     "bool": "<?",
     "int8": "<b",
@@ -33,7 +32,7 @@ _HINT = "download the model anew, or convert it again"
 Record = Mapping[str, Any]
 
 
-def read_root(data: bytes, table: str) -> Record:
+def read_root(data: bytes | memoryview, schema: Schema = MODEL) -> Record:
     """The fields of the root table, and of all tables below it; what is absent has its default, or None.
 
     Vectors of numbers are tuples, of bytes memoryviews of the file, of tables lists.
@@ -41,10 +40,10 @@ def read_root(data: bytes, table: str) -> Record:
     Raises:
         CompileError: GL117.
     """
-    reader = _Reader(data)
-    if data[4:8] != _IDENTIFIER:
-        raise reader.damaged("there is no mark TFL3 at byte 4", "")
-    return reader.table(table, reader.offset(0, "the root"), "")
+    reader = _Reader(data, schema)
+    if data[4:8] != schema.identifier:
+        raise reader.damaged(f"there is no mark {schema.identifier.decode()} at byte 4", "")
+    return reader.table(schema.root, reader.offset(0, "the root"), "")
 
 
 class _Reader:
@@ -54,12 +53,12 @@ class _Reader:
         left: How many tables may still be read, and numbers of vectors.
     """
 
-    def __init__(self, data: bytes):
-        self.data = data
+    def __init__(self, data: bytes | memoryview, schema: Schema):
+        self.data, self.schema = data, schema
         self.left = {"tables": MAX_TABLES, "numbers": MAX_TABLES + len(data)}
 
     def damaged(self, what: str, where: str) -> CompileError:
-        return CompileError("GL117", f"the file is no TFLite model, or a damaged one: {what}", where, _HINT)
+        return CompileError("GL117", f"{self.schema.damaged}: {what}", where, _HINT)
 
     def spend(self, kind: str, count: int, where: str) -> None:
         self.left[kind] -= count
@@ -87,7 +86,7 @@ class _Reader:
         self.spend("tables", 1, where)
         places = self.vtable(position, where)
         found: dict[str, Any] = {}
-        for field in TABLES[name]:
+        for field in self.schema.tables[name]:
             below = f"{where}.{field.name}" if where else field.name
             found[field.name] = self.field(field, places, position, found, below)
         return found
@@ -106,7 +105,7 @@ class _Reader:
         *offsets, extent = places
         offset = offsets[field.id] if field.id < len(offsets) else 0
         if not offset:
-            return [] if field.kind.startswith("[") and field.kind[1:-1] in TABLES else field.default
+            return [] if field.kind.startswith("[") and field.kind[1:-1] in self.schema.tables else field.default
         size = struct.calcsize(_SCALARS.get(field.kind, "<I"))
         if offset < 4 or offset + size > extent:
             raise self.damaged(f"the field lies outside of its table of {extent} bytes", where)
@@ -116,17 +115,19 @@ class _Reader:
         if field.kind == "present":
             return True
         if field.kind == "union":
-            chosen = UNIONS.get(before[f"{field.name}_type"])
+            chosen = self.schema.unions[field.name].get(before[f"{field.name}_type"])
             return self.table(chosen, self.offset(at, where), where) if chosen else None
         return self.reference(field.kind, self.offset(at, where), where)
 
     def reference(self, kind: str, position: int, where: str) -> Any:
         if kind == "string":
-            return bytes(self.vector("uint8", position, where)).decode("utf-8", "replace")
+            text = self.vector("uint8", position, where)
+            self.spend("numbers", len(text), where)
+            return bytes(text).decode("utf-8", "replace")
         if not kind.startswith("["):
             return self.table(kind, position, where)
         inner = kind[1:-1]
-        if inner in TABLES:
+        if inner in self.schema.tables:
             return self.tables(inner, position, where)
         if inner == "uint8":
             return self.vector(inner, position, where)

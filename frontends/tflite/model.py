@@ -118,7 +118,7 @@ def parse(data: bytes) -> Model:
     """As `read`, from the bytes of the file."""
     if len(data) > MAX_BYTES:
         raise inconsistent(f"the file is larger than {MAX_BYTES:,} bytes")
-    root = read_root(data, "Model")
+    root = read_root(data)
     if root["version"] != 3:
         raise inconsistent(f"version {root['version']} of the format: there is only version 3")
     if not root["subgraphs"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,31 +24,51 @@ class Field:
     default: Any = None
 
 
-def _fields(*described: tuple[Any, ...]) -> tuple[Field, ...]:
+@dataclass(frozen=True)
+class Schema:
+    """What a kind of flatbuffer holds.
+
+    Attributes:
+        damaged: What is said of bytes that are none.
+        identifier: Bytes 4 to 7.
+        root: The outermost table.
+        unions: Of each field that is one: its tables by their number.
+    """
+
+    damaged: str
+    identifier: bytes
+    root: str
+    tables: Mapping[str, tuple[Field, ...]]
+    unions: Mapping[str, Mapping[int, str]]
+
+
+def fields(*described: tuple[Any, ...]) -> tuple[Field, ...]:
     return tuple(Field(*each) for each in described)
 
 
 _FUSED = ("fused_activation_function", 0, "int8", 0)
 
 TABLES: dict[str, tuple[Field, ...]] = {
-    "Model": _fields(
+    "Model": fields(
         ("version", 0, "uint32", 0),
         ("operator_codes", 1, "[OperatorCode]"),
         ("subgraphs", 2, "[SubGraph]"),
         ("buffers", 4, "[Buffer]"),
+        ("metadata", 6, "[Metadata]"),
     ),
-    "OperatorCode": _fields(
+    "Metadata": fields(("name", 0, "string", ""), ("buffer", 1, "uint32", 0)),
+    "OperatorCode": fields(
         ("deprecated_builtin_code", 0, "int8", 0),
         ("custom_code", 1, "string", ""),
         ("builtin_code", 3, "int32", 0),
     ),
-    "SubGraph": _fields(
+    "SubGraph": fields(
         ("tensors", 0, "[Tensor]"),
         ("inputs", 1, "[int32]", ()),
         ("outputs", 2, "[int32]", ()),
         ("operators", 3, "[Operator]"),
     ),
-    "Tensor": _fields(
+    "Tensor": fields(
         ("shape", 0, "[int32]", ()),
         ("type", 1, "int8", 0),
         ("buffer", 2, "uint32", 0),
@@ -58,25 +79,25 @@ TABLES: dict[str, tuple[Field, ...]] = {
         ("shape_signature", 7, "[int32]", ()),
         ("external_buffer", 10, "uint32", 0),
     ),
-    "QuantizationParameters": _fields(
+    "QuantizationParameters": fields(
         ("scale", 2, "[float32]", ()),
         ("zero_point", 3, "[int64]", ()),
         ("details_type", 4, "uint8", 0),
         ("quantized_dimension", 6, "int32", 0),
     ),
-    "Operator": _fields(
+    "Operator": fields(
         ("opcode_index", 0, "uint32", 0),
         ("inputs", 1, "[int32]", ()),
         ("outputs", 2, "[int32]", ()),
         ("builtin_options_type", 3, "uint8", 0),
         ("builtin_options", 4, "union"),
     ),
-    "Buffer": _fields(
+    "Buffer": fields(
         ("data", 0, "[uint8]"),
         ("offset", 1, "uint64", 0),
         ("size", 2, "uint64", 0),
     ),
-    "Conv2DOptions": _fields(
+    "Conv2DOptions": fields(
         ("padding", 0, "int8", 0),
         ("stride_w", 1, "int32", 0),
         ("stride_h", 2, "int32", 0),
@@ -84,7 +105,7 @@ TABLES: dict[str, tuple[Field, ...]] = {
         ("dilation_w_factor", 4, "int32", 1),
         ("dilation_h_factor", 5, "int32", 1),
     ),
-    "DepthwiseConv2DOptions": _fields(
+    "DepthwiseConv2DOptions": fields(
         ("padding", 0, "int8", 0),
         ("stride_w", 1, "int32", 0),
         ("stride_h", 2, "int32", 0),
@@ -93,7 +114,7 @@ TABLES: dict[str, tuple[Field, ...]] = {
         ("dilation_w_factor", 5, "int32", 1),
         ("dilation_h_factor", 6, "int32", 1),
     ),
-    "Pool2DOptions": _fields(
+    "Pool2DOptions": fields(
         ("padding", 0, "int8", 0),
         ("stride_w", 1, "int32", 0),
         ("stride_h", 2, "int32", 0),
@@ -101,28 +122,28 @@ TABLES: dict[str, tuple[Field, ...]] = {
         ("filter_height", 4, "int32", 0),
         ("fused_activation_function", 5, "int8", 0),
     ),
-    "FullyConnectedOptions": _fields(_FUSED, ("weights_format", 1, "int8", 0), ("keep_num_dims", 2, "bool", False)),
-    "SoftmaxOptions": _fields(("beta", 0, "float32", 0.0)),
-    "ConcatenationOptions": _fields(("axis", 0, "int32", 0), ("fused_activation_function", 1, "int8", 0)),
-    "AddOptions": _fields(_FUSED),
-    "MulOptions": _fields(_FUSED),
-    "SubOptions": _fields(_FUSED),
-    "DivOptions": _fields(_FUSED),
-    "ReducerOptions": _fields(("keep_dims", 0, "bool", False)),
-    "TransposeConvOptions": _fields(
+    "FullyConnectedOptions": fields(_FUSED, ("weights_format", 1, "int8", 0), ("keep_num_dims", 2, "bool", False)),
+    "SoftmaxOptions": fields(("beta", 0, "float32", 0.0)),
+    "ConcatenationOptions": fields(("axis", 0, "int32", 0), ("fused_activation_function", 1, "int8", 0)),
+    "AddOptions": fields(_FUSED),
+    "MulOptions": fields(_FUSED),
+    "SubOptions": fields(_FUSED),
+    "DivOptions": fields(_FUSED),
+    "ReducerOptions": fields(("keep_dims", 0, "bool", False)),
+    "TransposeConvOptions": fields(
         ("padding", 0, "int8", 0),
         ("stride_w", 1, "int32", 0),
         ("stride_h", 2, "int32", 0),
         ("fused_activation_function", 3, "int8", 0),
     ),
-    "MirrorPadOptions": _fields(("mode", 0, "int8", 0)),
-    "ResizeBilinearOptions": _fields(("align_corners", 2, "bool", False), ("half_pixel_centers", 3, "bool", False)),
-    "ResizeNearestNeighborOptions": _fields(
+    "MirrorPadOptions": fields(("mode", 0, "int8", 0)),
+    "ResizeBilinearOptions": fields(("align_corners", 2, "bool", False), ("half_pixel_centers", 3, "bool", False)),
+    "ResizeNearestNeighborOptions": fields(
         ("align_corners", 0, "bool", False), ("half_pixel_centers", 1, "bool", False)
     ),
-    "SpaceToDepthOptions": _fields(("block_size", 0, "int32", 0)),
-    "DepthToSpaceOptions": _fields(("block_size", 0, "int32", 0)),
-    "StridedSliceOptions": _fields(
+    "SpaceToDepthOptions": fields(("block_size", 0, "int32", 0)),
+    "DepthToSpaceOptions": fields(("block_size", 0, "int32", 0)),
+    "StridedSliceOptions": fields(
         ("begin_mask", 0, "int32", 0),
         ("end_mask", 1, "int32", 0),
         ("ellipsis_mask", 2, "int32", 0),
@@ -130,12 +151,12 @@ TABLES: dict[str, tuple[Field, ...]] = {
         ("shrink_axis_mask", 4, "int32", 0),
         ("offset", 5, "bool", False),
     ),
-    "PackOptions": _fields(("axis", 1, "int32", 0)),
-    "UnpackOptions": _fields(("num", 0, "int32", 0), ("axis", 1, "int32", 0)),
-    "GatherOptions": _fields(("axis", 0, "int32", 0), ("batch_dims", 1, "int32", 0)),
-    "LeakyReluOptions": _fields(("alpha", 0, "float32", 0.0)),
-    "GeluOptions": _fields(("approximate", 0, "bool", False)),
-    "BatchMatMulOptions": _fields(("adj_x", 0, "bool", False), ("adj_y", 1, "bool", False)),
+    "PackOptions": fields(("axis", 1, "int32", 0)),
+    "UnpackOptions": fields(("num", 0, "int32", 0), ("axis", 1, "int32", 0)),
+    "GatherOptions": fields(("axis", 0, "int32", 0), ("batch_dims", 1, "int32", 0)),
+    "LeakyReluOptions": fields(("alpha", 0, "float32", 0.0)),
+    "GeluOptions": fields(("approximate", 0, "bool", False)),
+    "BatchMatMulOptions": fields(("adj_x", 0, "bool", False), ("adj_y", 1, "bool", False)),
 }
 
 # The tables of Operator.builtin_options that are read.
@@ -165,6 +186,8 @@ UNIONS = {
     101: "BatchMatMulOptions",
     116: "GeluOptions",
 }
+
+MODEL = Schema("the file is no TFLite model, or a damaged one", b"TFL3", "Model", TABLES, {"builtin_options": UNIONS})
 
 PADDINGS = ("SAME", "VALID")
 ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
