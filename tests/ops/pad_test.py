@@ -3,6 +3,7 @@
 import pytest
 
 from gradlet.ir.ops.pad import PAD
+from gradlet.ir.quantized_samples import i8
 from gradlet.ir.tensor_type import f32
 
 
@@ -17,3 +18,9 @@ from gradlet.ir.tensor_type import f32
 def test_refuses(attrs, message):
     with pytest.raises(ValueError, match=message):
         PAD.infer([f32(2, 3)], attrs)
+
+
+@pytest.mark.parametrize("value", [0.5, 128.0, float("nan")])
+def test_refuses_values_that_int8_does_not_have(value):
+    with pytest.raises(ValueError, match="has no element"):
+        PAD.infer([i8(2, 3)], {"before": (1, 1), "after": (0, 0), "value": value})

@@ -65,31 +65,55 @@ static void max_pool2d_grad_f32(float *dx, const float *g, const float *x, const
     }
 }
 
-// The larger ones of four int8 and four others.
-static inline uint32_t larger_four_i8(uint32_t a, uint32_t b) {
-#if defined(__ARM_FEATURE_DSP)
-    uint32_t larger;
-    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(larger) : "r"(a), "r"(b) : "cc");
-    return larger;
-#else
-    uint32_t larger = 0;
-    for (int k = 0; k < 32; k += 8) {
-        const int8_t first = (int8_t)(a >> k & 255), second = (int8_t)(b >> k & 255);
-        larger |= (uint32_t)(uint8_t)(first > second ? first : second) << k;
-    }
-    return larger;
-#endif
-}
-
 // y[c] = the larger one of y[c] and x[c].
 static inline void keep_larger_i8(int8_t *y, const int8_t *x, int n) {
     int c = 0;
 #if defined(__ARM_FEATURE_DSP)
     for (; c + 4 <= n; c += 4) {
-        const uint32_t larger = larger_four_i8(load_four_i8(y + c), load_four_i8(x + c));
+        const uint32_t a = load_four_i8(y + c), b = load_four_i8(x + c);
+        uint32_t larger;
+        __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(larger) : "r"(a), "r"(b) : "cc");
         memcpy(y + c, &larger, sizeof larger);
     }
 #endif
     for (; c < n; c++)
         y[c] = x[c] > y[c] ? x[c] : y[c];
+}
+
+// All channels of a pixel at a time.
+static void max_pool2d_i8(int8_t *y, const int8_t *x, const int *sizes) {
+    const window_sizes s = read_window(sizes);
+    const int line = s.width * s.channels;
+    for (int p = 0; p < s.batch * s.out_height * s.out_width; p++, y += s.channels) {
+        const window_part part = part_inside(&s, p);
+        const int8_t *from = x + part.begin;
+        memcpy(y, from, (unsigned)s.channels);
+        for (int row = 0; row < part.rows; row++, from += line) {
+            for (int column = row == 0; column < part.columns; column++)
+                keep_larger_i8(y, from + column * s.channels, s.channels);
+        }
+    }
+}
+
+static inline int max_pool2d_place_i8(const int8_t *x, window_part part, int line, int channels) {
+    const int8_t *from = x, *best = x;
+    for (int row = 0; row < part.rows; row++, from += line) {
+        const int8_t *end = from + part.columns * channels;
+        for (const int8_t *at = from; at < end; at += channels)
+            best = *at > *best ? at : best;
+    }
+    return (int)(best - x);
+}
+
+static void max_pool2d_grad_i8(float *dx, const float *g, const int8_t *x, const int *sizes) {
+    const window_sizes s = read_window(sizes);
+    const int line = s.width * s.channels;
+    memset(dx, 0, (unsigned)(s.batch * s.height * line) * sizeof *dx);
+    for (int p = 0; p < s.batch * s.out_height * s.out_width; p++) {
+        const window_part part = part_inside(&s, p);
+        const int8_t *from = x + part.begin;
+        float *to = dx + part.begin;
+        for (int c = 0; c < s.channels; c++, from++, to++)
+            to[max_pool2d_place_i8(from, part, line, s.channels)] += *g++;
+    }
 }

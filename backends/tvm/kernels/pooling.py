@@ -10,7 +10,7 @@ from gradlet.backends.tvm.expressions import result, total
 from gradlet.backends.tvm.kernel import Case, Kernel, Read, Result
 from gradlet.backends.tvm.package import te, tirx
 from gradlet.backends.tvm.windows import back, padded, tap, taps_inside
-from gradlet.ir.tensor_type import TensorType
+from gradlet.ir.tensor_type import DType, TensorType
 from gradlet.ir.windows import Window
 
 
@@ -33,7 +33,15 @@ def _max_pool(case: Case, x: Read) -> Sequence[Result]:
 
 def _first_maximum(case: Case, x: Read, window: Window) -> Any:
     """For each output the number of the tap that won; of equal ones the first."""
-    image = _never_largest(x, case.operands[1].type, window)
+    type_ = case.operands[1].type
+    if type_.dtype is DType.I8:  # -128 may win, so padding is less than that
+
+        def widened(*i: Any) -> Any:
+            return x(*i).astype("int16")
+
+        image = _never_largest(widened, TensorType(DType.I16, type_.shape), window)
+    else:
+        image = _never_largest(x, type_, window)
     axes = [te.reduce_axis((0, k), name=f"k{a}") for a, k in enumerate(window.kernel)]
     best = te.comm_reducer(
         lambda a, b: (tirx.Select(a[1] >= b[1], a[0], b[0]), tirx.Select(a[1] >= b[1], a[1], b[1])),

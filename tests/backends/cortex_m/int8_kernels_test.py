@@ -122,6 +122,18 @@ def qavg_pool2d() -> Iterator[Use]:
     yield [i8(1, 8, 8, 16)], {"kernel": (8, 8), "strides": (1, 1), "padding": (0, 0, 0, 0)}
 
 
+def max_pool2d() -> Iterator[Use]:
+    for channels, kernel in product((1, 4, 7, 16), (2, 3)):
+        yield [i8(2, 8, 9, channels)], {"kernel": (kernel, 2), "strides": (2, 1), "padding": (1, 0, 1, 1)}
+
+
+def pad() -> Iterator[Use]:
+    for before, after in product(
+        ((0, 0, 0, 0), (0, 1, 2, 0), (1, 0, 0, 3)), ((0, 0, 0, 0), (0, 2, 1, 0), (0, 0, 0, 1))
+    ):
+        yield [i8(2, 3, 4, 5)], {"before": before, "after": after, "value": -128.0}
+
+
 def whole_range(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
     return [drawn(t, rng, 128, 40_000, 10.0 ** rng.uniform(-6, 0, t.shape)) for t in types]
 
@@ -167,6 +179,8 @@ USES = [
     requantize,
     quantize,
     qavg_pool2d,
+    max_pool2d,
+    pad,
 ]
 
 
