@@ -1,4 +1,4 @@
-"""resize(x) to another height and width, as PyTorch's interpolate does it, and the adjoint as its gradient."""
+"""resize(x) to another height and width, as PyTorch and TensorFlow Lite do it, and the adjoint as its gradient."""
 
 from collections.abc import Sequence
 
@@ -7,18 +7,33 @@ import numpy as np
 from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
+from gradlet.ir.quantized_samples import integers as whole_range
+from gradlet.ir.quantized_samples import q8
+from gradlet.ir.requantize import divide_by_power_of_two, round_half_away
 from gradlet.ir.tensor_type import TensorType, f32
 from gradlet.ir.windows import check_image, integers
 
 MODES = ("nearest", "bilinear")
+# int8 is blended with weights in units of 1 / 2^10 along each axis.
+WEIGHT_BITS = 10
+
+
+def corners_aligned(attrs: Attrs) -> bool:
+    """Whether the first and last pixels of both images lie at the same places."""
+    return bool(attrs.get("align_corners", False))
+
+
+def half_pixels(attrs: Attrs) -> bool:
+    """Whether pixels lie half a pixel behind their index: by default in mode bilinear, unless corners are aligned."""
+    return bool(attrs.get("half_pixel_centers", attrs["mode"] == "bilinear" and not corners_aligned(attrs)))
 
 
 def _check_mode(attrs: Attrs) -> None:
     mode = attrs.get("mode")
     if mode not in MODES:
         raise ValueError(f"mode {mode!r} is not one of {', '.join(MODES)}")
-    if mode == "nearest" and attrs.get("align_corners", False):
-        raise ValueError("align_corners has no meaning with mode nearest")
+    if mode == "bilinear" and corners_aligned(attrs) and half_pixels(attrs):
+        raise ValueError("align_corners and half_pixel_centers exclude each other with mode bilinear")
 
 
 def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
@@ -29,31 +44,68 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     return [x.with_shape(x.shape[0], *integers(attrs, "size", 2, 1), x.shape[3])]
 
 
-def _nearest(inputs: int, outputs: int) -> np.ndarray:
+def nearest_scale(inputs: int, outputs: int, attrs: Attrs) -> np.float32:
+    """Inputs for each output, in float32."""
+    if corners_aligned(attrs) and outputs > 1:
+        return np.float32(inputs - 1) / np.float32(outputs - 1)
+    return np.float32(inputs) / np.float32(outputs)
+
+
+def _nearest(inputs: int, outputs: int, attrs: Attrs) -> np.ndarray:
     """Index of the input that each output copies.
 
-    PyTorch computes it in float32, which for some sizes is not the exact floor: what it chooses is the definition.
+    PyTorch and TensorFlow Lite compute it in float32, which for some sizes is not exact: what they choose is the
+    definition.
     """
-    scale = np.float32(inputs) / np.float32(outputs)
-    chosen: np.ndarray = np.minimum(np.floor(np.arange(outputs, dtype=np.float32) * scale).astype(int), inputs - 1)
+    steps = np.arange(outputs, dtype=np.float32) + np.float32(0.5 * half_pixels(attrs))
+    position = steps * nearest_scale(inputs, outputs, attrs)
+    nearest = round_half_away(position) if corners_aligned(attrs) else np.floor(position)
+    chosen: np.ndarray = np.minimum(nearest.astype(int), inputs - 1)
     return chosen
 
 
-def _positions(inputs: int, outputs: int, align_corners: bool) -> np.ndarray:
+def _positions(inputs: int, outputs: int, attrs: Attrs) -> np.ndarray:
     """Where each output lies between the inputs."""
     steps = np.arange(outputs)
-    if align_corners:
+    if corners_aligned(attrs):
         return steps * (inputs - 1) / max(outputs - 1, 1)
-    return np.maximum(((2 * steps + 1) * inputs - outputs) / (2 * outputs), 0)
+    if half_pixels(attrs):
+        return np.maximum(((2 * steps + 1) * inputs - outputs) / (2 * outputs), 0)
+    return steps * inputs / outputs
+
+
+def fixed_scale(inputs: int, outputs: int, attrs: Attrs) -> int:
+    """Inputs for each output, in units of the weights."""
+    if corners_aligned(attrs) and outputs > 1:
+        inputs, outputs = inputs - 1, outputs - 1
+    return ((inputs << WEIGHT_BITS) + outputs // 2) // outputs
+
+
+def _fixed_blend(x: np.ndarray, axis: int, outputs: int, attrs: Attrs) -> np.ndarray:
+    """Blends neighbours along an axis, in units of the weights."""
+    one, scale = 1 << WEIGHT_BITS, fixed_scale(x.shape[axis], outputs, attrs)
+    position = np.maximum(np.arange(outputs) * scale + (scale // 2 - one // 2 if half_pixels(attrs) else 0), 0)
+    low = np.minimum(position >> WEIGHT_BITS, x.shape[axis] - 1)
+    weight = (position - low * one).reshape([-1 if a == axis else 1 for a in range(x.ndim)])
+    high = np.minimum(low + 1, x.shape[axis] - 1)
+    return x.take(low, axis) * (one - weight) + x.take(high, axis) * weight
+
+
+def _fixed_bilinear(x: np.ndarray, attrs: Attrs) -> np.ndarray:
+    """int8 as TensorFlow Lite's ResizeBilinearInteger blends it: rounded once, half away from zero."""
+    blended = x.astype(np.int64)
+    for axis, outputs in zip((1, 2), attrs["size"], strict=True):
+        blended = _fixed_blend(blended, axis, outputs, attrs)
+    return divide_by_power_of_two(blended, np.array(2 * WEIGHT_BITS)).astype(x.dtype)
 
 
 def _weights(inputs: int, outputs: int, attrs: Attrs) -> np.ndarray:
     """How much of each input an output along one axis takes, [outputs, inputs]."""
     matrix, steps = np.zeros((outputs, inputs)), np.arange(outputs)
     if attrs["mode"] == "nearest":
-        matrix[steps, _nearest(inputs, outputs)] = 1
+        matrix[steps, _nearest(inputs, outputs, attrs)] = 1
         return matrix
-    position = _positions(inputs, outputs, attrs.get("align_corners", False))
+    position = _positions(inputs, outputs, attrs)
     low = np.floor(position).astype(int)
     matrix[steps, low] = 1 - (position - low)
     # At the last input there is no next one; the weight is 0 with align_corners, else that input is taken twice.
@@ -69,6 +121,11 @@ def _apply(rows: np.ndarray, columns: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def _evaluate(args: Arrays, attrs: Attrs) -> Results:
     (x,), (height, width) = args, attrs["size"]
+    if attrs["mode"] == "nearest":
+        rows, columns = _nearest(x.shape[1], height, attrs), _nearest(x.shape[2], width, attrs)
+        return [x[:, rows[:, None], columns]]
+    if x.dtype.kind == "i":
+        return [_fixed_bilinear(x, attrs)]
     return [_apply(_weights(x.shape[1], height, attrs), _weights(x.shape[2], width, attrs), x)]
 
 
@@ -109,6 +166,9 @@ def _macs(node: Node) -> int:
 NEAREST = {"mode": "nearest"}
 HALF_PIXEL = {"mode": "bilinear", "align_corners": False}
 ALIGNED = {"mode": "bilinear", "align_corners": True}
+PLAIN = {"mode": "bilinear", "half_pixel_centers": False}
+NEAREST_CENTER = {"mode": "nearest", "half_pixel_centers": True}
+NEAREST_ALIGNED = {"mode": "nearest", "align_corners": True}
 
 RESIZE = OpDef(
     name="resize",
@@ -124,6 +184,14 @@ RESIZE = OpDef(
         Example([f32(2, 3, 4, 2)], ALIGNED | {"size": (6, 8)}),
         Example([f32(1, 5, 7, 3)], ALIGNED | {"size": (3, 10)}),
         Example([f32(1, 2, 1, 5)], ALIGNED | {"size": (1, 3)}),
+        Example([f32(2, 3, 4, 2)], PLAIN | {"size": (6, 3)}),
+        Example([f32(1, 5, 7, 3)], NEAREST_CENTER | {"size": (3, 10)}),
+        Example([f32(1, 5, 7, 3)], NEAREST_ALIGNED | {"size": (3, 10)}),
+        Example([f32(1, 5, 7, 3)], NEAREST_ALIGNED | {"size": (8, 1), "half_pixel_centers": True}),
+        Example([q8(1, 5, 7, 5)], NEAREST | {"size": (3, 10)}, whole_range()),
+        Example([q8(2, 3, 4, 5)], HALF_PIXEL | {"size": (7, 3)}, whole_range()),
+        Example([q8(1, 5, 7, 3)], ALIGNED | {"size": (3, 10)}, whole_range()),
+        Example([q8(1, 5, 7, 3)], PLAIN | {"size": (8, 1)}, whole_range()),
     ],
 )
 
@@ -139,6 +207,9 @@ RESIZE_GRAD = OpDef(
         Example([f32(1, 3, 10, 3)], HALF_PIXEL | {"input_shape": (1, 5, 7, 3)}),
         Example([f32(2, 6, 8, 2)], ALIGNED | {"input_shape": (2, 3, 4, 2)}),
         Example([f32(1, 1, 3, 5)], ALIGNED | {"input_shape": (1, 2, 1, 5)}),
+        Example([f32(2, 6, 3, 2)], PLAIN | {"input_shape": (2, 3, 4, 2)}),
+        Example([f32(1, 3, 10, 3)], NEAREST_CENTER | {"input_shape": (1, 5, 7, 3)}),
+        Example([f32(1, 8, 10, 3)], NEAREST_ALIGNED | {"input_shape": (1, 5, 7, 3)}),
     ],
 )
 

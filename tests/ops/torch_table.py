@@ -63,8 +63,28 @@ def _pad(attrs: Any, x: Tensor) -> Tensor:
 
 
 def _resize(attrs: Any, x: Tensor) -> Tensor:
-    aligned = attrs.get("align_corners", False) if attrs["mode"] == "bilinear" else None
-    return _nhwc(F.interpolate(_nchw(x), size=attrs["size"], mode=attrs["mode"], align_corners=aligned))
+    aligned, centred = attrs.get("align_corners", False), attrs.get("half_pixel_centers")
+    mode = "nearest-exact" if attrs["mode"] == "nearest" and centred else attrs["mode"]
+    if (mode, centred) == ("bilinear", False) or (aligned and mode != "bilinear"):
+        return _resize_as_tensorflow(attrs, x)
+    options = {"align_corners": aligned} if mode == "bilinear" else {}
+    return _nhwc(F.interpolate(_nchw(x), size=attrs["size"], mode=mode, **options))
+
+
+def _resize_as_tensorflow(attrs: Any, x: Tensor) -> Tensor:
+    """Nearest with aligned corners, and bilinear with pixels at their indices: torch has neither."""
+    for axis, outputs in zip((1, 2), attrs["size"], strict=True):
+        inputs, steps = x.shape[axis], torch.arange(outputs, dtype=torch.float64)
+        if attrs["mode"] == "nearest":
+            scale = (inputs - 1) / (outputs - 1) if outputs > 1 else inputs / outputs
+            place = (steps + 0.5 * attrs.get("half_pixel_centers", False)) * scale
+            x = x.index_select(axis, (place + 0.5).floor().long().clamp(max=inputs - 1))
+        else:
+            place = steps * inputs / outputs
+            low, fraction = place.long(), (place % 1).reshape([-1 if a == axis else 1 for a in range(4)])
+            high = (low + 1).clamp(max=inputs - 1)
+            x = x.index_select(axis, low) * (1 - fraction) + x.index_select(axis, high) * fraction
+    return x
 
 
 def _batch_norm(attrs: Any, x: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, var: Tensor) -> Tensor:

@@ -1,4 +1,59 @@
+#include <stdint.h>
 #include <string.h>
+
+// Of the images and the resized ones, and where the pixels lie on them; see resize.py.
+typedef struct {
+    int batch, height, width, channels;
+    int out_height, out_width;
+    int align_corners, half_pixel_centers;
+} resize_sizes;
+
+static inline resize_sizes read_resize(const int *s) {
+    return (resize_sizes){s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]};
+}
+
+// In single precision, as PyTorch and TensorFlow Lite: for some sizes that is not exact.
+static inline int resize_nearest_place(int at, int inputs, int outputs, const resize_sizes *s) {
+    const int ends = s->align_corners && outputs > 1;
+    const float scale = (float)(inputs - ends) / (float)(outputs - ends);
+    const float position = ((float)at + (s->half_pixel_centers ? 0.5f : 0.0f)) * scale;
+    const int whole = (int)position;
+    const float rest = position - (float)whole;
+    const int nearest = s->align_corners && rest >= 0.5f ? whole + 1 : whole;
+    return nearest < inputs ? nearest : inputs - 1;
+}
+
+// Elements of any type: `bytes` of all channels of a pixel.
+static void resize_nearest(void *y, const void *x, int bytes, const int *sizes) {
+    const resize_sizes s = read_resize(sizes);
+    const uint8_t *image = x;
+    uint8_t *to = y;
+    for (int n = 0; n < s.batch; n++, image += s.height * s.width * bytes) {
+        for (int row = 0; row < s.out_height; row++) {
+            const int from = resize_nearest_place(row, s.height, s.out_height, &s) * s.width;
+            for (int column = 0; column < s.out_width; column++, to += bytes) {
+                const int place = resize_nearest_place(column, s.width, s.out_width, &s);
+                memcpy(to, image + (from + place) * bytes, (unsigned)bytes);
+            }
+        }
+    }
+}
+
+static void resize_nearest_grad_f32(float *dx, const float *g, const int *sizes) {
+    const resize_sizes s = read_resize(sizes);
+    memset(dx, 0, (unsigned)(s.batch * s.height * s.width * s.channels) * sizeof *dx);
+    for (int n = 0; n < s.batch; n++, dx += s.height * s.width * s.channels) {
+        for (int row = 0; row < s.out_height; row++) {
+            const int from = resize_nearest_place(row, s.height, s.out_height, &s) * s.width;
+            for (int column = 0; column < s.out_width; column++, g += s.channels) {
+                const int place = resize_nearest_place(column, s.width, s.out_width, &s);
+                float *to = dx + (from + place) * s.channels;
+                for (int c = 0; c < s.channels; c++)
+                    to[c] += g[c];
+            }
+        }
+    }
+}
 
 // Two neighbours on an axis, and the weight of the second.
 typedef struct {
@@ -6,11 +61,16 @@ typedef struct {
     float weight;
 } neighbours;
 
-// Between which inputs an output lies. With aligned corners the ends of both axes meet, else the
-// edges of their first and last pixels; fractions are exact.
-static inline neighbours resize_neighbours(int at, int inputs, int outputs, int align_corners) {
-    int numerator = align_corners ? at * (inputs - 1) : (2 * at + 1) * inputs - outputs;
-    int denominator = align_corners ? outputs - 1 : 2 * outputs;
+// Between which inputs an output lies; fractions are exact.
+static inline neighbours resize_neighbours(int at, int inputs, int outputs, const resize_sizes *s) {
+    int numerator = at * inputs, denominator = outputs;
+    if (s->align_corners) {
+        numerator = at * (inputs - 1);
+        denominator = outputs - 1;
+    } else if (s->half_pixel_centers) {
+        numerator = (2 * at + 1) * inputs - outputs;
+        denominator = 2 * outputs;
+    }
     if (numerator <= 0)
         return (neighbours){0, 0, 0.0f};
     const int low = numerator / denominator;
@@ -18,46 +78,13 @@ static inline neighbours resize_neighbours(int at, int inputs, int outputs, int 
     return (neighbours){low, low + 1 < inputs ? low + 1 : low, weight};
 }
 
-// As PyTorch, in single precision: for some sizes that is not the exact floor.
-static inline int resize_nearest(int at, int inputs, int outputs) {
-    const float scale = (float)inputs / (float)outputs;
-    const int nearest = (int)((float)at * scale);
-    return nearest < inputs ? nearest : inputs - 1;
-}
-
-static void resize_nearest_f32(float *y, const float *x, int batch, int height, int width,
-                               int channels, int out_height, int out_width) {
-    for (int n = 0; n < batch; n++, x += height * width * channels) {
-        for (int p = 0; p < out_height * out_width; p++, y += channels) {
-            const int row = resize_nearest(p / out_width, height, out_height);
-            const int column = resize_nearest(p % out_width, width, out_width);
-            memcpy(y, x + (row * width + column) * channels, (unsigned)channels * sizeof *y);
-        }
-    }
-}
-
-static void resize_nearest_grad_f32(float *dx, const float *g, int batch, int height, int width,
-                                    int channels, int out_height, int out_width) {
-    memset(dx, 0, (unsigned)(batch * height * width * channels) * sizeof *dx);
-    for (int n = 0; n < batch; n++, dx += height * width * channels) {
-        for (int p = 0; p < out_height * out_width; p++, g += channels) {
-            const int row = resize_nearest(p / out_width, height, out_height);
-            const int column = resize_nearest(p % out_width, width, out_width);
-            float *to = dx + (row * width + column) * channels;
-            for (int c = 0; c < channels; c++)
-                to[c] += g[c];
-        }
-    }
-}
-
-static void resize_bilinear_f32(float *y, const float *x, int batch, int height, int width,
-                                int channels, int out_height, int out_width, int align_corners) {
-    for (int n = 0; n < batch; n++, x += height * width * channels) {
-        for (int p = 0; p < out_height * out_width; p++, y += channels) {
-            const neighbours row =
-                resize_neighbours(p / out_width, height, out_height, align_corners);
-            const neighbours column =
-                resize_neighbours(p % out_width, width, out_width, align_corners);
+static void resize_bilinear_f32(float *y, const float *x, const int *sizes) {
+    const resize_sizes s = read_resize(sizes);
+    const int width = s.width, channels = s.channels;
+    for (int n = 0; n < s.batch; n++, x += s.height * width * channels) {
+        for (int p = 0; p < s.out_height * s.out_width; p++, y += channels) {
+            const neighbours row = resize_neighbours(p / s.out_width, s.height, s.out_height, &s);
+            const neighbours column = resize_neighbours(p % s.out_width, width, s.out_width, &s);
             const float *a = x + (row.low * width + column.low) * channels;
             const float *b = x + (row.low * width + column.high) * channels;
             const float *c = x + (row.high * width + column.low) * channels;
@@ -70,16 +97,14 @@ static void resize_bilinear_f32(float *y, const float *x, int batch, int height,
     }
 }
 
-static void resize_bilinear_grad_f32(float *dx, const float *g, int batch, int height, int width,
-                                     int channels, int out_height, int out_width,
-                                     int align_corners) {
-    memset(dx, 0, (unsigned)(batch * height * width * channels) * sizeof *dx);
-    for (int n = 0; n < batch; n++, dx += height * width * channels) {
-        for (int p = 0; p < out_height * out_width; p++, g += channels) {
-            const neighbours row =
-                resize_neighbours(p / out_width, height, out_height, align_corners);
-            const neighbours column =
-                resize_neighbours(p % out_width, width, out_width, align_corners);
+static void resize_bilinear_grad_f32(float *dx, const float *g, const int *sizes) {
+    const resize_sizes s = read_resize(sizes);
+    const int width = s.width, channels = s.channels;
+    memset(dx, 0, (unsigned)(s.batch * s.height * width * channels) * sizeof *dx);
+    for (int n = 0; n < s.batch; n++, dx += s.height * width * channels) {
+        for (int p = 0; p < s.out_height * s.out_width; p++, g += channels) {
+            const neighbours row = resize_neighbours(p / s.out_width, s.height, s.out_height, &s);
+            const neighbours column = resize_neighbours(p % s.out_width, width, s.out_width, &s);
             float *a = dx + (row.low * width + column.low) * channels;
             float *b = dx + (row.low * width + column.high) * channels;
             float *c = dx + (row.high * width + column.low) * channels;
@@ -90,6 +115,50 @@ static void resize_bilinear_grad_f32(float *dx, const float *g, int batch, int h
                 b[i] += column.weight * upper;
                 c[i] += (1.0f - column.weight) * lower;
                 d[i] += column.weight * lower;
+            }
+        }
+    }
+}
+
+// Two neighbours on an axis, and the weight of the second of 1024.
+typedef struct {
+    int low, high, weight;
+} fixed_neighbours;
+
+static inline fixed_neighbours resize_fixed_neighbours(int at, int inputs, int outputs,
+                                                       const resize_sizes *s) {
+    const int ends = s->align_corners && outputs > 1;
+    const int scale = (1024 * (inputs - ends) + (outputs - ends) / 2) / (outputs - ends);
+    const int position = at * scale + (s->half_pixel_centers ? scale / 2 - 512 : 0);
+    if (position <= 0)
+        return (fixed_neighbours){0, 0, 0};
+    const int low = position / 1024;
+    if (low + 1 >= inputs)
+        return (fixed_neighbours){inputs - 1, inputs - 1, 0};
+    return (fixed_neighbours){low, low + 1, position % 1024};
+}
+
+// As TensorFlow Lite's ResizeBilinearInteger: rounded once, half away from zero.
+static void resize_bilinear_i8(int8_t *y, const int8_t *x, const int *sizes) {
+    const resize_sizes s = read_resize(sizes);
+    const int channels = s.channels, half = 1 << 19;
+    for (int n = 0; n < s.batch; n++, x += s.height * s.width * channels) {
+        for (int row = 0; row < s.out_height; row++) {
+            const fixed_neighbours v = resize_fixed_neighbours(row, s.height, s.out_height, &s);
+            const int8_t *upper = x + v.low * s.width * channels;
+            const int8_t *lower = x + v.high * s.width * channels;
+            for (int column = 0; column < s.out_width; column++, y += channels) {
+                const fixed_neighbours h =
+                    resize_fixed_neighbours(column, s.width, s.out_width, &s);
+                const int low = h.low * channels, high = h.high * channels;
+                const int a = (1024 - v.weight) * (1024 - h.weight);
+                const int b = (1024 - v.weight) * h.weight;
+                const int c = v.weight * (1024 - h.weight), d = v.weight * h.weight;
+                for (int i = 0; i < channels; i++) {
+                    const int sum = a * upper[low + i] + b * upper[high + i] + c * lower[low + i] +
+                                    d * lower[high + i];
+                    y[i] = (int8_t)((sum + (sum > 0 ? half : -half)) / (1 << 20));
+                }
             }
         }
     }

@@ -1,25 +1,32 @@
 """resize and its gradient."""
 
 from gradlet.backends.tinyengine.kernel import Call, Kernel, beside, call
-from gradlet.ir.graph import Node, Value
+from gradlet.ir.graph import Attrs, Node
+from gradlet.ir.ops.resize import corners_aligned, half_pixels
+from gradlet.ir.tensor_type import DType, TensorType
 
 _C = beside(__file__)
 
 
+def _sizes(attrs: Attrs, images: TensorType, resized: TensorType) -> tuple[int, ...]:
+    """`read_resize` of resize.c."""
+    return (*images.shape, *resized.shape[1:3], int(corners_aligned(attrs)), int(half_pixels(attrs)))
+
+
 def _resize(node: Node) -> Call:
-    return _call(node, "", node.inputs[0], node.outputs[0])
+    (x,), (y,) = node.inputs, node.outputs
+    sizes = _sizes(node.attrs, x.type, y.type)
+    if node.attrs["mode"] == "nearest":
+        return call("resize_nearest", y, x, x.type.shape[3] * x.type.dtype.bits // 8, sizes)
+    return call(f"resize_bilinear_{'i8' if x.type.dtype is DType.I8 else 'f32'}", y, x, sizes)
 
 
 def _resize_grad(node: Node) -> Call:
-    return _call(node, "_grad", node.outputs[0], node.inputs[0])
+    (g,), (dx,) = node.inputs, node.outputs
+    return call(f"resize_{node.attrs['mode']}_grad_f32", dx, g, _sizes(node.attrs, dx.type, g.type))
 
 
-def _call(node: Node, suffix: str, images: Value, resized: Value) -> Call:
-    sizes = (*images.type.shape, *resized.type.shape[1:3])
-    operands = (*node.outputs, *node.inputs)
-    if node.attrs["mode"] == "nearest":
-        return call(f"resize_nearest{suffix}_f32", *operands, *sizes)
-    return call(f"resize_bilinear{suffix}_f32", *operands, *sizes, node.attrs.get("align_corners", False))
-
-
-KERNELS = {"resize": Kernel(_C, _resize), "resize_grad": Kernel(_C, _resize_grad)}
+KERNELS = {
+    "resize": Kernel(_C, _resize, dtypes=(DType.F32, DType.I8)),
+    "resize_grad": Kernel(_C, _resize_grad),
+}

@@ -134,6 +134,12 @@ def pad() -> Iterator[Use]:
         yield [i8(2, 3, 4, 5)], {"before": before, "after": after, "value": -128.0}
 
 
+def resize() -> Iterator[Use]:
+    for mode, corners, size in product(("nearest", "bilinear"), (False, True), ((3, 20), (14, 1), (7, 9))):
+        yield [i8(2, 7, 9, 5)], {"mode": mode, "size": size, "align_corners": corners}
+        yield [i8(1, 4, 5, 4)], {"mode": mode, "size": size, "half_pixel_centers": mode == "nearest"}
+
+
 def whole_range(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
     return [drawn(t, rng, 128, 40_000, 10.0 ** rng.uniform(-6, 0, t.shape)) for t in types]
 
@@ -181,6 +187,7 @@ USES = [
     qavg_pool2d,
     max_pool2d,
     pad,
+    resize,
 ]
 
 
