@@ -33,7 +33,8 @@ class Plugin:
         targets: Name -> `Target`.
         kernels: Backend -> modules whose `KERNELS` map op names to kernels of that backend.
         gradients: Op -> gradient rule, for an op that has none.
-        converters: Frontend -> modules whose `CONVERTERS` map operators of that framework to functions.
+        converters: Frontend -> modules whose `CONVERTERS` map operators of that framework to functions; `int8` ->
+            modules whose `RULES` map ops to the rules by which they are quantised.
     """
 
     name: str
@@ -84,7 +85,8 @@ def builtin() -> Plugin:
         backends=backends,
         targets=found("targets", "TARGET"),
         kernels={b: parts(f"backends.{b}.kernels", "KERNELS") for b in backends},
-        converters={f: parts(f"frontends.{f}.converters", "CONVERTERS") for f in frontends},
+        converters={f: parts(f"frontends.{f}.converters", "CONVERTERS") for f in frontends}
+        | {"int8": parts("optimizers.quantization.rules", "RULES")},
     )
 
 

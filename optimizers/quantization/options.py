@@ -13,6 +13,7 @@ _CHOICES = {
     "head": ("auto", "int8", "float32"),
     "inputs": ("float32", "int8"),
 }
+_MINMAX, _NEAREST = Call("minmax"), Call("nearest")
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class QuantizeOptions:
         samples: How many samples calibrate at most, the first of a seeded order; 0: all.
     """
 
-    ranges: Call = Call("minmax")
+    ranges: Call = _MINMAX
     weights: str = "per_channel"
     activations: str = "asymmetric"
     equalize: bool = False
     correct_bias: bool = False
-    rounding: Call = Call("nearest")
+    rounding: Call = _NEAREST
     head: str = "auto"
     inputs: str = "float32"
     samples: int = 256

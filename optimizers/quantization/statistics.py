@@ -1,4 +1,4 @@
-"""What calibration remembers of a tensor: its extremes and a histogram, in memory that does not grow with the samples."""
+"""What calibration remembers of a tensor: its extremes and a histogram, in memory that stays small."""
 
 from __future__ import annotations
 

@@ -1,0 +1,117 @@
+"""Makes a float program int8: folds, measures, chooses ranges, rounds, converts, and tells how well it went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gradlet.ir.errors import CompileError
+from gradlet.ir.graph import Graph, Node, Value
+from gradlet.ir.options import to_call
+from gradlet.ir.passes import Context
+from gradlet.ir.program import Program
+from gradlet.ir.verifier import verify
+from gradlet.optimizers.layers import find_layers
+from gradlet.optimizers.linear_ops import LINEAR
+from gradlet.optimizers.pass_manager import PassManager
+from gradlet.optimizers.pipelines import make_passes, parse_pipeline
+from gradlet.optimizers.quantization.calibration import Feed, calibrate
+from gradlet.optimizers.quantization.convert import Conversion
+from gradlet.optimizers.quantization.layers import make_layers
+from gradlet.optimizers.quantization.options import QuantizeOptions
+from gradlet.optimizers.quantization.plan import Plan, make_plan
+from gradlet.optimizers.quantization.ranges import choose
+from gradlet.optimizers.quantization.report import QuantizationReport, TensorReport, compare, in_float
+from gradlet.optimizers.quantization.rule import Setting
+from gradlet.optimizers.quantization.scales import Quantization, limited, of_range
+from gradlet.optimizers.quantization.statistics import Statistics
+
+# Samples that the float and the int8 graph are compared on.
+_COMPARED = 32
+
+
+def prepare(program: Program, context: Context, pipeline: str = "forward") -> None:
+    """Runs passes that leave a forward graph in which batch norms and activations are part of the layers."""
+    graph = program.graph
+    if program.infer or any(v.type.quant for v in graph.values()) or not any(n.op in LINEAR for n in graph.nodes):
+        what = f"{graph.name} is no float model with convolutions or dense layers"
+        raise CompileError("GL433", what, hint="give --quantize a float model; int8 ones need none")
+    passes = make_passes(context.toolbox, parse_pipeline(pipeline))
+    program.pipeline += [record.text for record in PassManager(context, passes).run(graph)]
+
+
+def quantize(
+    program: Program, context: Context, feeds: Sequence[Feed], options: QuantizeOptions, *, new_head: bool = False
+) -> QuantizationReport:
+    """Turns `program.graph`, which `prepare` has left, into int8.
+
+    Args:
+        feeds: Samples, each a whole batch for every input of the graph.
+        new_head: Whether the head has just been drawn: with `head=auto` it then stays in float32.
+
+    Raises:
+        CompileError: GL430, GL431 and GL432 for what is wrong with the samples, GL433 for a program that is not float.
+    """
+    graph, ops = program.graph, context.ops
+    setting = Setting(graph, ops, options)
+    plan = make_plan(setting, context.toolbox.converters("int8"), _kept(graph, options, new_head))
+    statistics = calibrate(graph, ops, feeds, plan.measured)
+    params = choose_params(plan, statistics, options)
+    layers = make_layers(graph, plan, params, options.weights == "per_tensor")
+    conversion = Conversion(graph, ops, plan, params, layers)
+    int8 = conversion.write(options.inputs == "int8")
+    verify(int8, ops)
+    program.graph = int8
+    program.pipeline.append(str(to_call("int8", options)))
+    return _report(graph, int8, context, feeds, options, plan, params, conversion)
+
+
+def _kept(graph: Graph, options: QuantizeOptions, new_head: bool) -> list[Node]:
+    """The head, if it stays in float32."""
+    in_float = new_head if options.head == "auto" else options.head == "float32"
+    head = find_layers(graph)[1] if in_float else None
+    return [head.node] if head else []
+
+
+def choose_params(
+    plan: Plan, statistics: Mapping[Value, Statistics], options: QuantizeOptions
+) -> dict[Value, Quantization]:
+    """Root of a group -> its scale and zero point: the ranges of all tensors that were measured, put together."""
+    symmetric = options.activations == "symmetric"
+    ranges: dict[Value, tuple[float, float]] = {}
+    for value in plan.measured:
+        root = plan.root(value)
+        low, high = limited(choose(options.ranges, statistics[value], symmetric=symmetric), value)
+        before = ranges.get(root, (low, high))
+        ranges[root] = min(low, before[0]), max(high, before[1])
+    return {root: of_range(range_, symmetric) for root, range_ in ranges.items()}
+
+
+def _report(
+    graph: Graph,
+    int8: Graph,
+    context: Context,
+    feeds: Sequence[Feed],
+    options: QuantizeOptions,
+    plan: Plan,
+    params: Mapping[Value, Quantization],
+    conversion: Conversion,
+) -> QuantizationReport:
+    pairs = {v: (conversion.new(v), params[plan.root(v)]) for v in plan.measured if v.producer}
+    batch = max((v.type.shape[0] for v in graph.inputs if v.type.shape), default=1)
+    compared = feeds[: max(1, _COMPARED // batch)]
+    ratios, outputs = compare(graph, int8, context.ops, compared, pairs)
+    tensors = [_tensor(value, quantization, ratios[value]) for value, (_, quantization) in pairs.items()]
+    return QuantizationReport(
+        str(to_call("int8", options)),
+        batch * len(feeds),
+        batch * len(compared),
+        tensors,
+        outputs,
+        in_float(plan, graph.nodes),
+    )
+
+
+def _tensor(value: Value, quantization: Quantization, ratio: float | None) -> TensorReport:
+    assert value.producer
+    node = value.producer
+    return TensorReport(node.loc, node.op, quantization.scale, quantization.zero_point, ratio)

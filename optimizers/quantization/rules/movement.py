@@ -1,0 +1,44 @@
+"""What moves elements, repeats them or picks the largest: the same op, on int8 of one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gradlet.ir.graph import Node, Value
+from gradlet.optimizers.quantization.convert import Conversion
+from gradlet.optimizers.quantization.rule import Rule, Setting
+
+
+def _same(c: Conversion, node: Node) -> Sequence[Value]:
+    return c.node(node.op, *map(c.int8, node.inputs), **node.attrs)
+
+
+def _concat(c: Conversion, node: Node) -> Sequence[Value]:
+    return c.node("concat", *(c.int8_as(v, node.outputs[0]) for v in node.inputs), **node.attrs)
+
+
+def _pad(c: Conversion, node: Node) -> Sequence[Value]:
+    """With what stands for 0."""
+    zero = float(c.params(node.outputs[0]).zero_point)
+    return c.node("pad", c.int8(node.inputs[0]), **{**node.attrs, "value": zero})
+
+
+def _refuses_pad(node: Node, setting: Setting) -> str:
+    value = node.attrs.get("value", 0.0)
+    return f"pads with {value:g}" if value else ""
+
+
+def _refuses_resize(node: Node, setting: Setting) -> str:
+    return "" if node.attrs.get("mode") == "nearest" else "interpolates between elements"
+
+
+_MOVE = Rule(_same, shares_scale=True)
+
+RULES = {
+    **dict.fromkeys(("broadcast_to", "flip", "max_pool2d", "reshape", "slice", "split", "transpose"), _MOVE),
+    "concat": replace(_MOVE, emit=_concat),
+    "gather": Rule(_same, shares_scale=True, activations=lambda node: node.inputs[:1]),
+    "pad": Rule(_pad, _refuses_pad, shares_scale=True),
+    "resize": Rule(_same, _refuses_resize, shares_scale=True),
+}
