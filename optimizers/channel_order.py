@@ -13,7 +13,7 @@ from gradlet.optimizers.linear_ops import WEIGHTED, is_depthwise, per_channel, w
 _UNARY = {"neg", "exp", "log", "sqrt", "scale", "cast", "relu", "clip", "sigmoid", "silu", "hard_swish", "tanh"}
 _PER_CHANNEL = {"max_pool2d", "avg_pool2d", "resize", "batch_norm", "batch_norm_train", "bias_add"}
 # One channel of the result depends on the same channel of the operands alone.
-_QUANTIZED = {"quantize", "dequantize", "requantize", "qadd", "qavg_pool2d"}
+_QUANTIZED = {"quantize", "dequantize", "requantize", "qadd", "qmul", "qavg_pool2d"}
 _ELEMENTWISE = {"add", "sub", "mul", "div"} | _UNARY | _PER_CHANNEL | _QUANTIZED
 
 

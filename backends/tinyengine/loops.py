@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from gradlet.ir.graph import Value
+
 # As in kernels/loops.h.
 MAX_LOOPS = 8
 
@@ -35,3 +37,9 @@ def loops(sizes: Sequence[int], a: Sequence[int], b: Sequence[int] = ()) -> tupl
     merged = merged or [(1, 0, 0)]
     assert len(merged) <= MAX_LOOPS, f"{len(merged)} loops over {tuple(sizes)}"
     return (len(merged), *(n for axis in merged for n in axis))
+
+
+def pair_loops(a: Value, b: Value, y: Value) -> tuple[int, ...]:
+    """`loops` over a result, whose operands may be repeated."""
+    to = y.type.shape
+    return loops(to, broadcast_steps(a.type.shape, to), broadcast_steps(b.type.shape, to))

@@ -71,7 +71,7 @@ def _of_operand(emit: Emit, g: Value, x: Value, factor: float) -> Value:
 
 
 QUANT = {"x1_scale": 0.05, "x1_zero": -3, "x2_scale": 0.03, "x2_zero": 10, "y_scale": 0.06, "y_zero": -7}
-LOUD = QUANT | {"y_scale": 0.02, "mask": True}
+LOUD = QUANT | {"y_scale": 0.0213, "mask": True}
 MINUS = {"subtract": True}
 
 QADD = OpDef(

@@ -1,7 +1,7 @@
 """add, sub, mul and div, with broadcasting."""
 
 from gradlet.backends.tinyengine.kernel import Call, Kernel, beside, call
-from gradlet.backends.tinyengine.loops import broadcast_steps, loops
+from gradlet.backends.tinyengine.loops import pair_loops
 from gradlet.ir.graph import Node
 from gradlet.ir.tensor_type import DType
 
@@ -17,9 +17,7 @@ def _f32(node: Node) -> Call:
 
 def _broadcast(node: Node, suffix: str) -> Call:
     (a, b), (y,) = node.inputs, node.outputs
-    to = y.type.shape
-    axes = loops(to, broadcast_steps(a.type.shape, to), broadcast_steps(b.type.shape, to))
-    return call(f"{node.op}_broadcast_{suffix}", y, a, b, axes)
+    return call(f"{node.op}_broadcast_{suffix}", y, a, b, pair_loops(a, b, y))
 
 
 _FLOAT = Kernel(_C, _f32)

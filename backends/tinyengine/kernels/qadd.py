@@ -3,8 +3,9 @@
 import numpy as np
 
 from gradlet.backends.tinyengine.kernel import Call, Kernel, beside, call
+from gradlet.backends.tinyengine.loops import pair_loops
 from gradlet.ir.graph import Node
-from gradlet.ir.ops.qadd import factors, fixed_factors
+from gradlet.ir.ops.qadd import factors, fixed_factors, sign
 from gradlet.ir.requantize import ROUNDINGS, quantize_multiplier, rounding
 from gradlet.ir.tensor_type import DType
 
@@ -12,13 +13,18 @@ _C = beside(__file__)
 
 
 def _qadd(node: Node) -> Call:
-    y, *mask = node.outputs
+    (y, *mask), (a, b) = node.outputs, node.inputs
     attrs, kind = node.attrs, rounding(node.attrs)
     zeros = attrs["x1_zero"], attrs["x2_zero"], attrs["y_zero"]
     first, second = (float(np.float32(f)) for f in factors(attrs))
-    multipliers = None if kind == "float" else tuple(n for f in fixed_factors(attrs) for n in quantize_multiplier(f))
-    operands = [y, mask[0] if mask else None, *node.inputs]
-    return call("qadd_i8", *operands, y.type.size, zeros, first, second, multipliers, ROUNDINGS.index(kind))
+    multipliers = None
+    if kind != "float":
+        multipliers = (*(n for f in fixed_factors(attrs) for n in quantize_multiplier(f)), sign(attrs))
+    operands = [y, mask[0] if mask else None, a, b, y.type.size]
+    how = (zeros, first, second, multipliers, ROUNDINGS.index(kind))
+    if a.type.size == b.type.size == y.type.size:
+        return call("qadd_i8", *operands, *how)
+    return call("qadd_broadcast_i8", *operands, pair_loops(a, b, y), *how)
 
 
 KERNELS = {"qadd": Kernel(_C, _qadd, dtypes=(DType.I8,))}

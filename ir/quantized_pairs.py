@@ -1,0 +1,62 @@
+"""What ops on two int8 tensors with scales of their own share: broadcasting, zero points, the clamp at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradlet.ir.broadcasting import broadcast_shape
+from gradlet.ir.elementwise import check_count
+from gradlet.ir.graph import Attrs
+from gradlet.ir.op_def import Arrays, Example, Results
+from gradlet.ir.quantized_linear import with_mask
+from gradlet.ir.quantized_samples import i8, integers, q8
+from gradlet.ir.requantize import check_quantized, check_scales, check_zero_points, clamped, rounding
+from gradlet.ir.tensor_type import TensorType
+
+
+def infer_pair(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
+    """The type rule: `x1_scale`, `x1_zero`, `x2_scale`, `x2_zero`, `y_scale`, `y_zero`, `rounding`, `mask`."""
+    check_count(types, 2)
+    for type_ in types:
+        check_quantized(type_, "operand")
+    check_zero_points(attrs, "x1_zero", "x2_zero", "y_zero")
+    check_scales(attrs, "x1_scale", "x2_scale", "y_scale")
+    rounding(attrs)
+    return with_mask(broadcast_shape(types), attrs)
+
+
+def is_smooth(args: Arrays) -> bool:
+    """Whether the straight-through surrogate is asked for."""
+    return any(a.dtype.kind == "f" for a in args)
+
+
+def without_zeros(args: Arrays, attrs: Attrs) -> tuple[np.ndarray, np.ndarray]:
+    """The operands less their zero points: int64, or float64 for the surrogate."""
+    kind = np.float64 if is_smooth(args) else np.int64
+    return args[0].astype(kind) - attrs["x1_zero"], args[1].astype(kind) - attrs["x2_zero"]
+
+
+def finished(r: np.ndarray, args: Arrays, attrs: Attrs) -> Results:
+    """The results, of numbers in units of `y_scale`."""
+    y, inside = clamped(r, attrs["y_zero"])
+    y = y if is_smooth(args) else y.astype(np.int8)
+    return [y, inside] if attrs.get("mask") else [y]
+
+
+def pair_examples(quiet: Attrs, loud: Attrs) -> list[Example]:
+    """Shapes and roundings: `quiet` stays within int8, `loud` has a mask and reaches beyond."""
+    twice, once = {"rounding": "double_rounding"}, {"rounding": "single_rounding"}
+    return [
+        Example([q8(2, 3, 4, 5), q8(2, 3, 4, 5)], quiet, integers(), (0, 1)),
+        Example([q8(1, 3, 3, 9), q8(1, 3, 3, 9)], loud, integers(), (0, 1)),
+        Example([q8(7), q8(7)], loud, integers(), (0, 1)),
+        Example([q8(2, 3, 4, 5), q8(2, 1, 1, 5)], loud, integers(), (0, 1)),
+        Example([q8(9), q8(2, 1, 3, 9)], quiet, integers(), (0, 1)),
+        Example([q8(2, 1, 3, 1), q8(1, 4, 3, 11)], quiet, integers(), (0, 1)),
+        Example([q8(2, 3), q8(1)], loud, integers(), (0, 1)),
+        Example([i8(1, 3, 4, 5), i8(1, 3, 4, 5)], loud | twice, integers(), ()),
+        Example([i8(1, 3, 4, 5), i8(1, 3, 4, 5)], quiet | once, integers(), ()),
+        Example([i8(2, 3, 4, 5), i8(3, 1, 1)], quiet | twice, integers(), ()),
+    ]
