@@ -17,7 +17,8 @@ class Program:
         infer: The inference that belongs to it, made at the end from the forward phase of `graph`; its states have
             the names (and the storage) of those of `graph`. None before that.
         pipeline: Passes applied, in order, as text.
-        metadata: Facts for tools that follow the model: labels, normalisation. Strings only.
+        metadata: Facts for tools that follow the model: labels, normalisation. Strings only. `note`: lines that the
+            frontend wants its user to read.
     """
 
     graph: Graph

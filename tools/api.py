@@ -27,6 +27,7 @@ from gradlet.optimizers.schemes import FULL
 from gradlet.tools.checks import numeric_check
 from gradlet.tools.paths import parse_bytes, user_path, user_source
 from gradlet.tools.picture import arena_picture
+from gradlet.tools.quantization import quantization_record, quantize_program
 from gradlet.tools.report import make_report
 
 PROGRAM_SUFFIXES = (".gradlet", files.TEXT_SUFFIX)
@@ -40,6 +41,7 @@ _DECIDED = (
     "update",
     "gradients",
     "classes",
+    "quantize",
     "batch",
     "pipeline",
     "prediction",
@@ -63,6 +65,8 @@ class Options:
         update: Update rule with options, e.g. `momentum{momentum=0.9}`.
         gradients: Of quantised values: int8, int16, float32; auto is int8 on microcontrollers, else float32.
         classes: Replaces the head by one for so many classes, with a seeded initialisation.
+        quantize: Makes a float model int8 with these options, e.g. `int8{ranges=kl}` (docs/quantizing.md).
+        calibration: Samples for that: a file, an array, an iterable (`tools.calibration.load_calibration`).
         batch: Size of the batch axis; None keeps the model's.
         ram_budget: Bytes of SRAM to fit into, instead of the target's.
         pipeline: Passes to run, instead of the usual ones.
@@ -84,6 +88,8 @@ class Options:
     update: str = "sgd"
     gradients: str = "auto"
     classes: int | None = None
+    quantize: str | None = None
+    calibration: Any = field(default=None, compare=False)
     batch: int | None = None
     ram_budget: int | None = None
     pipeline: str | None = None
@@ -206,16 +212,33 @@ def compile_program(
         target = replace(target, sram=replace(sram, bytes=min(options.ram_budget, sram.bytes)))
     backend: Backend = tools.get("backends", options.backend or target.backend)
     context = context_of(tools, target, backend)
+    context.notes += program.metadata.get("note", "").splitlines()
+    quantization = None
     if program.infer:
         _check_finished(program, options)
         replan(program, context)
         check_fit(program, target, program.graph, None)
     else:
+        quantization = quantized(program, options, context, progress)
         _optimize(program, options, context, progress)
     progress(f"emitting {program.name} for {target.name}")
     artifact = backend.emit(program, target, tools)
     report = make_report(program, target, tools.ops, artifact.report, scheme=scheme_of(program), notes=context.notes)
+    report["quantization"] = quantization
     return Compiled(program, target, backend, tools, artifact, report)
+
+
+def quantized(
+    program: Program, options: Options, context: Context, progress: Callable[[str], None] = lambda line: None
+) -> dict[str, Any] | None:
+    """Makes a forward program int8 if the options ask for it; returns what report.json tells about it."""
+    if options.quantize is None:
+        if options.calibration is not None:
+            raise CompileError("GL403", "samples to calibrate with, but no --quantize", hint="add --quantize int8")
+        return None
+    progress(f"making {program.name} int8")
+    chosen = {"classes": options.classes, "seed": options.seed, "prediction": options.prediction}
+    return quantization_record(quantize_program(program, context, options.quantize, options.calibration, **chosen))
 
 
 def _check_finished(program: Program, options: Options) -> None:

@@ -13,6 +13,11 @@ from gradlet.ir.graph import Graph, Role, Source, Value
 from gradlet.ir.op_def import Emit, OpSet
 from gradlet.ir.tensor_type import DType, QuantParams, TensorType, f32
 
+HYBRID = (
+    "weights in integers are computed with in floats: TensorFlow Lite rounds the activations before them to int8, and "
+    "its results differ by that"
+)
+
 
 class Builder:
     """The graph under construction.
@@ -21,6 +26,7 @@ class Builder:
         emit: Adds a node; its `loc` is the place of the operator that is being converted.
         values: What each tensor has become.
         contents: Of constants that an operator makes of constants.
+        notes: What the user is to know.
         batch: (that of the file, the one asked for).
     """
 
@@ -28,6 +34,7 @@ class Builder:
         self.graph, self.emit, self.batch = graph, Emit(ops, graph), batch
         self.values: dict[int, Value] = {}
         self.contents: dict[int, np.ndarray] = {}
+        self.notes: list[str] = []
 
     def __call__(self, op: str, *inputs: Value, **attrs: Any) -> Value:
         return self.emit(op, *inputs, **attrs)
@@ -41,14 +48,22 @@ class Builder:
         return tensor
 
     def x(self, op: Operator, index: int = 0) -> Value:
-        """An operand as a value; a constant becomes a parameter."""
+        """An operand as a value; a constant becomes a parameter, one of integers stays as it is."""
         tensor = self.operand(op, index)
         if tensor.index in self.values:
             return self.values[tensor.index]
-        content = self.constant(op, index)
-        if content.dtype.kind != "f":
+        content, name = self.constant(op, index), "constant" if index else "constant_0"
+        if content.dtype.kind == "f":
+            return self.parameter(name, content)
+        type_ = self.type(tensor, content.shape)
+        if type_.dtype not in (DType.I8, DType.I32) or (tensor.quantization and tensor.quantization.axis is not None):
             raise UnsupportedError(f"operand {index} is a constant of type {tensor.type_name}")
-        return self.parameter("constant" if index else "constant_0", content)
+        unsigned = content.dtype == np.uint8
+        return self.buffer(name, content.astype(np.int16) - 128 if unsigned else content, type_)
+
+    def is_constant(self, op: Operator, index: int) -> bool:
+        tensor = self.operand(op, index)
+        return tensor.index in self.contents or tensor.content is not None
 
     def constant(self, op: Operator, index: int) -> np.ndarray:
         tensor = self.operand(op, index)
@@ -56,6 +71,15 @@ class Builder:
         if content is None or tensor.special or tensor.dtype is None:
             raise UnsupportedError(f"operand {index} is {tensor.special or 'no constant'}")
         return content.astype(np.float32) if tensor.dtype is DType.F16 else content
+
+    def floats(self, op: Operator, index: int) -> np.ndarray:
+        """A constant of floats; one of integers is what these stand for."""
+        content, tensor = self.constant(op, index), self.operand(op, index)
+        if content.dtype == np.float32:
+            return content
+        if HYBRID not in self.notes:
+            self.notes.append(HYBRID)
+        return real(content, tensor)
 
     def integers(self, op: Operator, index: int) -> np.ndarray:
         """A constant of integers, e.g. of axes."""
@@ -87,7 +111,24 @@ class Builder:
         grown = (shape[0] * new // old, *shape[1:]) if shape and shape[0] % old == 0 else shape
         return shape if size is not None and size == int(np.prod(shape)) else grown
 
+    def shape_of(self, op: Operator, index: int) -> tuple[int, ...]:
+        """The shape of an operand."""
+        tensor = self.operand(op, index)
+        if tensor.index in self.values:
+            return self.values[tensor.index].type.shape
+        return self.constant(op, index).shape
+
     # --- Types.
+
+    def type(self, tensor: Tensor, shape: tuple[int, ...]) -> TensorType:
+        """What a tensor is in the graph: int64 becomes int32, and quantised uint8 becomes int8, less 128."""
+        dtype, quantization = tensor.dtype or DType.F32, tensor.quantization
+        if dtype is DType.I64:
+            return TensorType(DType.I32, shape)
+        if dtype not in (DType.I8, DType.U8) or quantization is None or quantization.axis is not None:
+            return TensorType(dtype, shape)
+        scale, zero = self.scale(tensor)
+        return TensorType(DType.I8, shape, QuantParams((scale,), (zero,)))
 
     def is_int8(self, op: Operator) -> bool:
         """Whether the operator computes in int8; if not, then in float32."""
@@ -102,11 +143,11 @@ class Builder:
             raise UnsupportedError("in int8")
 
     def scale(self, tensor: Tensor) -> tuple[float, int]:
-        """(scale, zero point) of a quantised activation."""
+        """(scale, zero point) of a quantised activation, as it is in the graph."""
         quantization = tensor.quantization
-        if tensor.dtype is not DType.I8 or quantization is None or quantization.axis is not None:
+        if tensor.dtype not in (DType.I8, DType.U8) or quantization is None or quantization.axis is not None:
             raise UnsupportedError(f"{tensor} has no scale, or several")
-        return quantization.scales[0], quantization.zero_points[0]
+        return quantization.scales[0], quantization.zero_points[0] - (128 if tensor.dtype is DType.U8 else 0)
 
     # --- States.
 
@@ -130,3 +171,13 @@ class Builder:
 
 def per_channel(scales: np.ndarray, axis: int) -> QuantParams:
     return QuantParams(tuple(scales.tolist()), (0,) * len(scales), axis)
+
+
+def real(content: np.ndarray, tensor: Tensor) -> np.ndarray:
+    """What the content of a constant stands for, in float32."""
+    quantization = tensor.quantization
+    if content.dtype not in (np.int8, np.uint8) or quantization is None:
+        raise UnsupportedError(f"a constant of type {tensor.type_name} that is computed with in floats")
+    shape = [-1 if axis == quantization.axis else 1 for axis in range(content.ndim)]
+    scale, zero = (np.array(n, np.float32).reshape(shape) for n in (quantization.scales, quantization.zero_points))
+    return np.asarray((content.astype(np.float32) - zero) * scale)

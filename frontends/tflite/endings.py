@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from gradlet.frontends.tflite.model import Model, Operator, Tensor
 from gradlet.ir.errors import CompileError
+from gradlet.ir.tensor_type import DType
 
-_CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
-_SHAPES = ("RESHAPE", "SQUEEZE")
+_CONVERSIONS = ("QUANTIZE", "DEQUANTIZE", "CAST")
+_INTEGERS = (DType.I32, DType.I64)
+_SHAPES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 
 
 def logits_of(model: Model, output: Tensor) -> Tensor:
-    """The tensor before the softmax that an output ends in; the output itself if it ends in none."""
-    makers, tensor = _makers(model), output
+    """The tensor before the softmax, and the index of the largest, that an output ends in; else the output itself."""
+    makers, tensor, found = _makers(model), output, output
     while (maker := makers.get(tensor.index)) and maker.inputs and maker.inputs[0]:
-        if maker.name == "SOFTMAX" and maker.options.get("beta", 0.0) == 1 and _is_over_the_last(maker):
-            return maker.inputs[0]
-        if maker.name not in (*_CONVERSIONS, *_SHAPES):
-            break
         tensor = maker.inputs[0]
-    return output
+        if _is_softmax(maker):
+            return tensor
+        if _is_argmax(maker):
+            found = tensor
+        elif maker.name not in (*_CONVERSIONS, *_SHAPES):
+            break
+    return found
 
 
 def head_of(model: Model, logits: Tensor) -> Operator:
@@ -56,7 +60,15 @@ def _makers(model: Model) -> dict[int, Operator]:
     return {tensor.index: operator for operator in model.operators for tensor in operator.outputs}
 
 
-def _is_over_the_last(maker: Operator) -> bool:
+def _is_softmax(maker: Operator) -> bool:
     """Of one prediction a sample."""
     x = maker.inputs[0]
-    return x is not None and len(x.shape) >= 2
+    return maker.name == "SOFTMAX" and maker.options.get("beta", 0.0) == 1 and x is not None and len(x.shape) >= 2
+
+
+def _is_argmax(maker: Operator) -> bool:
+    """Over the last axis, of one prediction a sample."""
+    x, axis = maker.inputs[0], maker.inputs[1] if len(maker.inputs) > 1 else None
+    if maker.name != "ARG_MAX" or x is None or axis is None or axis.content is None or axis.dtype not in _INTEGERS:
+        return False
+    return len(x.shape) >= 2 and axis.content.ravel().tolist() in ([-1], [len(x.shape) - 1])

@@ -10,17 +10,20 @@ import numpy as np
 
 from gradlet.frontends.tflite.builder import Builder
 from gradlet.frontends.tflite.endings import head_of, logits_of, needed
+from gradlet.frontends.tflite.folding import folded
 from gradlet.frontends.tflite.model import Model, Operator, Tensor, inconsistent, read
 from gradlet.frontends.tflite.names import Places, identifier, input_name
-from gradlet.frontends.tflite.problems import Problems, UnsupportedError
+from gradlet.frontends.tflite.problems import OTHER_TYPES, Problems, UnsupportedError, unsupported
+from gradlet.frontends.tflite.quantized import ROUNDING
 from gradlet.ir.errors import CompileError
 from gradlet.ir.frontend import ImportRequest
 from gradlet.ir.graph import Graph, Value
 from gradlet.ir.options import Call, build
 from gradlet.ir.plugin import Toolbox
 from gradlet.ir.program import Program
-from gradlet.ir.tensor_type import DType, QuantParams, TensorType
+from gradlet.ir.tensor_type import DType, TensorType
 
+_INPUTS = (DType.F32, DType.I8, DType.U8, DType.I32, DType.I64)
 _MAX_CLASSES = 100_000
 
 
@@ -87,21 +90,33 @@ class _Import:
             self._add_outputs(logits)
         _drop_unused(self.builder.graph)
         self.builder.graph.renumber()
-        return Program(self.builder.graph, metadata={"classes": str(self.options.classes)} if head else {})
+        notes = {"note": "\n".join(self.builder.notes)} if self.builder.notes else {}
+        return Program(self.builder.graph, metadata=notes | ({"classes": str(self.options.classes)} if head else {}))
 
     def _add_input(self, tensor: Tensor) -> None:
-        if tensor.dtype not in (DType.F32, DType.I8, None):
-            self.problems.add(f"an input of type {tensor.type_name}", str(tensor))
-        shape, graph = self.builder.shape(tensor), self.builder.graph
-        self.builder.values[tensor.index] = graph.add_input(graph.free_name(input_name(tensor)), _type(tensor, shape))
+        b, graph, name = self.builder, self.builder.graph, self.builder.graph.free_name(input_name(tensor))
+        if tensor.dtype not in (*_INPUTS, None):
+            self.problems.add(f"an input of type {tensor.type_name}", str(tensor), OTHER_TYPES)
+        type_ = b.type(tensor, b.shape(tensor))
+        if tensor.dtype is not DType.U8 or type_.quant is None:
+            b.values[tensor.index] = graph.add_input(name, type_)
+            return
+        pixels = graph.add_input(name, TensorType(DType.U8, type_.shape))
+        (scale,), (zero,) = type_.quant.scale, type_.quant.zero_point
+        scales = {"x_scale": scale, "x_zero": zero + 128, "y_scale": scale, "y_zero": zero}
+        b.emit.loc = name
+        b.values[tensor.index] = b("requantize", pixels, **scales, rounding=ROUNDING)
 
     def _convert(self, operator: Operator) -> None:
         builder, place = self.builder, str(operator.outputs[0])
         builder.emit.loc = self.places.of(operator.outputs[0])
         try:
-            if operator.name not in self.converters:
-                raise UnsupportedError("")
-            made = self.converters[operator.name](builder, operator)
+            convert = self.converters.get(operator.name, unsupported)
+            constants = folded(builder, operator, convert)
+            if constants is not None:
+                builder.contents |= {t.index: a for t, a in zip(operator.outputs, constants, strict=True)}
+                return
+            made = convert(builder, operator)
             if made is None and operator.outputs[0].index in builder.contents:
                 return
             results = [made] if isinstance(made, Value) else made or ()
@@ -110,19 +125,19 @@ class _Import:
                 builder.values[tensor.index] = y
             return
         except UnsupportedError as error:
-            self.problems.add(f"{operator.name}{': ' if str(error) else ''}{error}", place)
+            self.problems.add_operator(operator.name, error, place)
         except CompileError as error:
             if error.code != "GL002":
                 raise
             raise inconsistent(f"{operator.name}: {error.what}", builder.emit.loc) from error
         # Something of the right shape, so that the problems of later operators are found as well.
         for tensor in operator.outputs:
-            builder.values[tensor.index] = builder.graph.fresh(_type(tensor, builder.shape(tensor)))
+            builder.values[tensor.index] = builder.graph.fresh(builder.type(tensor, builder.shape(tensor)))
 
     def _check_result(self, operator: Operator, tensor: Tensor, y: Value) -> None:
         """The file tells the type of a result as well."""
-        old, new = self.builder.batch
-        if y.type.dtype is not tensor.dtype:
+        (old, new), type_ = self.builder.batch, self.builder.type(tensor, tensor.shape)
+        if y.type.dtype is not type_.dtype:
             raise inconsistent(f"{operator.name} makes {y.type}, not {tensor.type_name}", self.builder.emit.loc)
         if y.type.shape != tensor.shape and y.type.shape != self.builder.shape(tensor):
             if old != new:
@@ -130,7 +145,7 @@ class _Import:
                 raise CompileError("GL110", what, self.builder.emit.loc, "convert the model with that batch size")
             what = f"{operator.name} makes {list(y.type.shape)}, the file says {list(tensor.shape)}"
             raise inconsistent(what, self.builder.emit.loc)
-        if y.type.dtype is DType.I8 and y.type.quant != _type(tensor, ()).quant:
+        if y.type.quant != type_.quant:
             raise UnsupportedError("in int8 with another scale for its result")
 
     # --- Outputs.
@@ -179,10 +194,3 @@ def _drop_unused(graph: Graph) -> None:
     for node in reversed(list(graph.nodes)):
         if not any(value.users or value in graph.outputs for value in node.outputs):
             graph.remove(node)
-
-
-def _type(tensor: Tensor, shape: tuple[int, ...]) -> TensorType:
-    quantization = tensor.quantization
-    per_tensor = quantization and quantization.axis is None and tensor.dtype is DType.I8
-    quant = QuantParams(quantization.scales, quantization.zero_points) if quantization and per_tensor else None
-    return TensorType(tensor.dtype or DType.F32, shape, quant)

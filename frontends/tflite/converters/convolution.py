@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from gradlet.frontends.tflite.activations import fused, fused_int8
 from gradlet.frontends.tflite.builder import Builder
 from gradlet.frontends.tflite.model import Operator, inconsistent
@@ -27,7 +25,7 @@ def conv2d(b: Builder, op: Operator) -> Value:
         attrs["groups"] = channels // shape[3]
     if b.is_int8(op):
         return fused_int8(b, op, table, linear(b, op, "qconv2d", x, (0, 1, 2, 3), 0, **attrs))
-    y = b("conv2d", x, b.parameter("weight", _float(b, op, 1)), **attrs)
+    y = b("conv2d", x, b.parameter("weight", b.floats(op, 1)), **attrs)
     return fused(b, op, table, _biased(b, op, y))
 
 
@@ -38,7 +36,7 @@ def depthwise_conv2d(b: Builder, op: Operator) -> Value:
         raise inconsistent(f"weights {list(shape)} for {x.type.shape[3]} channels", b.emit.loc)
     if b.is_int8(op):
         return fused_int8(b, op, table, linear(b, op, "qdepthwise_conv2d", x, (1, 2, 3), 2, **attrs))
-    w = b.state("weight", _float(b, op, 1), f32(*shape[1:]), (1, 2, 3, 0), shape)
+    w = b.state("weight", b.floats(op, 1), f32(*shape[1:]), (1, 2, 3, 0), shape)
     return fused(b, op, table, _biased(b, op, b("depthwise_conv2d", x, w, **attrs)))
 
 
@@ -53,7 +51,7 @@ def fully_connected(b: Builder, op: Operator) -> Value:
     if b.is_int8(op):
         y = fused_int8(b, op, table, linear(b, op, "qdense", rows, (0, 1), 0, ROUNDING_OF_DENSE))
     else:
-        y = b("dense", rows, b.parameter("weight", _float(b, op, 1)))
+        y = b("dense", rows, b.parameter("weight", b.floats(op, 1)))
         y = fused(b, op, table, _biased(b, op, y))
     result = b.shape(b.y(op))
     return y if result == y.type.shape else b("reshape", y, shape=result)
@@ -80,15 +78,8 @@ def _weight_shape(b: Builder, op: Operator, axes: int) -> tuple[int, ...]:
     return shape
 
 
-def _float(b: Builder, op: Operator, index: int) -> np.ndarray:
-    content = b.constant(op, index)
-    if content.dtype != "float32":
-        raise UnsupportedError(f"operand {index} of type {content.dtype.name} for activations in float32 (hybrid)")
-    return content
-
-
 def _biased(b: Builder, op: Operator, y: Value) -> Value:
-    return b("bias_add", y, b.parameter("bias", _float(b, op, 2))) if b.has(op, 2) else y
+    return b("bias_add", y, b.parameter("bias", b.floats(op, 2))) if b.has(op, 2) else y
 
 
 CONVERTERS = {"CONV_2D": conv2d, "DEPTHWISE_CONV_2D": depthwise_conv2d, "FULLY_CONNECTED": fully_connected}

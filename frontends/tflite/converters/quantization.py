@@ -1,26 +1,30 @@
-"""Between floats and int8, and softmax."""
+"""Between element types; and softmax."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from gradlet.frontends.tflite.builder import Builder
+from gradlet.frontends.tflite.builder import Builder, real
 from gradlet.frontends.tflite.converters.elementwise import requantized
-from gradlet.frontends.tflite.model import Operator, Tensor
+from gradlet.frontends.tflite.model import Operator
 from gradlet.frontends.tflite.problems import UnsupportedError
 from gradlet.frontends.tflite.quantized import ROUNDING
 from gradlet.ir.graph import Value
 from gradlet.ir.tensor_type import DType
 
+_QUANTIZED = (DType.I8, DType.U8)
+_CAST = (DType.F32, DType.I32, DType.I64, DType.I8, DType.U8, DType.B1)
+
 
 def quantize(b: Builder, op: Operator) -> Value:
+    """From floats, or from another scale; uint8 is int8 here, which `Builder.type` says."""
     x, y = b.operand(op, 0), b.y(op)
-    if (x.dtype, y.dtype) == (DType.I8, DType.I8):
-        return requantized(b, op)
-    if (x.dtype, y.dtype) != (DType.F32, DType.I8):
+    if y.dtype not in _QUANTIZED or x.dtype not in (DType.F32, *_QUANTIZED):
         raise UnsupportedError(f"{x.type_name} to {y.type_name}")
     scale, zero = b.scale(y)
-    return b("quantize", b.x(op), scale=scale, zero_point=zero, rounding=ROUNDING)
+    if x.dtype is DType.F32:
+        return b("quantize", b.x(op), scale=scale, zero_point=zero, rounding=ROUNDING)
+    return b.x(op) if (scale, zero) == b.scale(x) else requantized(b, op)
 
 
 def dequantize(b: Builder, op: Operator) -> Value | None:
@@ -28,23 +32,22 @@ def dequantize(b: Builder, op: Operator) -> Value | None:
     x = b.operand(op, 0)
     if b.y(op).dtype is not DType.F32:
         raise UnsupportedError(f"{x.type_name} to {b.y(op).type_name}")
-    if x.content is not None:
-        b.contents[b.y(op).index] = _real(b.constant(op, 0), x)
+    if b.is_constant(op, 0):
+        content = b.constant(op, 0)
+        b.contents[b.y(op).index] = content if content.dtype == np.float32 else real(content, x)
         return None
     scale, zero = b.scale(x)
     return b("dequantize", b.x(op), scale=scale, zero_point=zero)
 
 
-def _real(content: np.ndarray, tensor: Tensor) -> np.ndarray:
-    if tensor.dtype in (DType.F16, DType.F32):
-        return content.astype(np.float32)
-    quantization = tensor.quantization
-    if tensor.dtype is not DType.I8 or quantization is None:
-        raise UnsupportedError(f"a constant of type {tensor.type_name}")
-    shape = [-1 if axis == quantization.axis else 1 for axis in range(content.ndim)]
-    scale, zero = (np.array(n, np.float32).reshape(shape) for n in (quantization.scales, quantization.zero_points))
-    real: np.ndarray = (content.astype(np.float32) - zero) * scale
-    return real
+def cast(b: Builder, op: Operator) -> Value:
+    """The stored numbers as those of another type."""
+    x, y = b.operand(op, 0), b.y(op)
+    for tensor in (x, y):
+        if tensor.dtype not in _CAST or (tensor.dtype is DType.U8 and tensor.quantization):
+            raise UnsupportedError(f"{x.type_name} to {y.type_name}")
+    value, to = b.x(op), b.type(y, ()).dtype
+    return value if value.type.dtype is to and not value.type.quant else b("cast", value, dtype=to.value)
 
 
 def softmax(b: Builder, op: Operator) -> Value:
@@ -55,4 +58,4 @@ def softmax(b: Builder, op: Operator) -> Value:
     return b("softmax", b.x(op), axis=-1)
 
 
-CONVERTERS = {"QUANTIZE": quantize, "DEQUANTIZE": dequantize, "SOFTMAX": softmax}
+CONVERTERS = {"QUANTIZE": quantize, "DEQUANTIZE": dequantize, "CAST": cast, "SOFTMAX": softmax}

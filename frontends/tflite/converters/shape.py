@@ -1,6 +1,8 @@
-"""What moves elements, and changes none."""
+"""What gives elements other places, or repeats them."""
 
 from __future__ import annotations
+
+import math
 
 from gradlet.frontends.tflite.builder import Builder
 from gradlet.frontends.tflite.model import Operator, inconsistent
@@ -10,7 +12,10 @@ from gradlet.ir.graph import Value
 def reshape(b: Builder, op: Operator) -> Value:
     """To the shape that the file tells of the result: TensorFlow says it in three ways."""
     x = b.x(op)
-    shape = b.shape(b.y(op), x.type.size)
+    return reshaped(b, x, b.shape(b.y(op), x.type.size))
+
+
+def reshaped(b: Builder, x: Value, shape: tuple[int, ...]) -> Value:
     return x if shape == x.type.shape else b("reshape", x, shape=shape)
 
 
@@ -25,25 +30,46 @@ def pad(b: Builder, op: Operator) -> Value:
 
 def transpose(b: Builder, op: Operator) -> Value:
     x, order = b.x(op), b.integers(op, 1).ravel().tolist()
-    b.is_int8(op)
     rank = len(x.type.shape)
     if sorted(axis % max(rank, 1) for axis in order) != list(range(rank)):
         raise inconsistent(f"order {order} of the axes of {x.type}", b.emit.loc)
     return b("transpose", x, axes=tuple(axis % rank for axis in order))
 
 
-def concatenation(b: Builder, op: Operator) -> Value:
-    table, parts = "ConcatenationOptions", [b.x(op, k) for k in range(len(op.inputs))]
-    b.is_int8(op)
-    if b.option(op, table, "fused_activation_function"):
-        raise inconsistent(f"{op.name} has an activation", b.emit.loc)
-    return b("concat", *parts, axis=b.option(op, table, "axis"))
+def reverse(b: Builder, op: Operator) -> Value:
+    x, axes = b.x(op), b.integers(op, 1).ravel().tolist()
+    return b("flip", x, axis=tuple(axes))
+
+
+def broadcast_to(b: Builder, op: Operator) -> Value:
+    """To the shape that the file tells of the result."""
+    x = b.x(op)
+    shape = b.shape(b.y(op))
+    return x if shape == x.type.shape else b("broadcast_to", x, shape=shape)
+
+
+def tile(b: Builder, op: Operator) -> Value:
+    """One axis after the other."""
+    x, counts = b.x(op), b.integers(op, 1).ravel().tolist()
+    shape = list(x.type.shape)
+    if [n * count for n, count in zip(shape, counts, strict=False)] != list(b.shape(b.y(op))) or min(counts) < 1:
+        raise inconsistent(f"{x.type} repeated {counts} times is not {list(b.y(op).shape)}", b.emit.loc)
+    for axis, count in enumerate(counts):
+        if count > 1:
+            blocks, rest = math.prod(shape[:axis]), math.prod(shape[axis:])
+            repeated = b("broadcast_to", b("reshape", x, shape=(blocks, 1, rest)), shape=(blocks, count, rest))
+            shape[axis] *= count
+            x = b("reshape", repeated, shape=tuple(shape))
+    return x
 
 
 CONVERTERS = {
     "RESHAPE": reshape,
     "SQUEEZE": reshape,
+    "EXPAND_DIMS": reshape,
     "PAD": pad,
     "TRANSPOSE": transpose,
-    "CONCATENATION": concatenation,
+    "REVERSE_V2": reverse,
+    "BROADCAST_TO": broadcast_to,
+    "TILE": tile,
 }

@@ -323,7 +323,6 @@ PLUGIN = Plugin("mine", converters={"tflite": (f"{__name__}:CONVERTERS",)})
     [
         (Written((2, 6), "float32", signature=(2, -1)), "sizes that are open, besides the batch at t0"),
         (Written((2, 6), "string"), "elements of type STRING at t0"),
-        (Written((2, 6), "uint8", scales=[0.1]), "an input of type UINT8 at t0"),
         (Written((2, 6), "int16", scales=[0.1]), "an input of type INT16 at t0"),
     ],
 )
@@ -353,9 +352,3 @@ def test_several_subgraphs():
     content = small_model()
     content["subgraphs"] *= 3
     assert "2 subgraphs besides the first" in refused(flatbuffer(content)).what
-
-
-def test_hybrid_weights():
-    x, w = Written((2, 6), "float32"), constant(integers((4, 6)), scales=[0.1])
-    data = single("FULLY_CONNECTED", [x], Written((2, 4), "float32"), [w], table="FullyConnectedOptions")
-    assert "operand 1 of type int8 for activations in float32 (hybrid)" in refused(data).what
