@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gradlet.ir.graph import Node, Value
+from gradlet.ir.graph import Graph, Node, State, Value, written_states
 
 
 @dataclass(frozen=True)
@@ -62,3 +62,9 @@ def is_depthwise(node: Node) -> bool:
 def only_user(value: Value, outputs: list[Value]) -> Node | None:
     """The node that reads a value, if it is the only one and the graph does not return it."""
     return value.users[0] if len(value.users) == 1 and value not in outputs else None
+
+
+def private_constant(graph: Graph, value: Value) -> State | None:
+    """The state of a value that only one node reads and none writes: a pass may change it with that node."""
+    state = graph.state_of(value)
+    return state if state and len(value.users) == 1 and value not in written_states(graph) else None

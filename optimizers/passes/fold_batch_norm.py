@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlet.ir.graph import Graph, Node, Source, State, Value, written_states
+from gradlet.ir.graph import Graph, Node, Source, State, Value
 from gradlet.ir.passes import Context
-from gradlet.optimizers.linear_ops import LINEAR, bias_of, only_user, weight_of
+from gradlet.optimizers.linear_ops import LINEAR, bias_of, only_user, private_constant, weight_of
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _pattern(graph: Graph, norm: Node) -> _Pattern | None:
     if add and bias_of(linear):
         return None
     parameters = [weight_of(linear), *norm.inputs[1:], *([bias_value] if bias_value else [])]
-    states = [_private_constant(graph, v) for v in parameters]
+    states = [private_constant(graph, v) for v in parameters]
     if any(s is None for s in states):
         return None
     weight, gamma, beta, mean, var, *bias = (s for s in states if s)
@@ -95,12 +95,6 @@ def _pattern(graph: Graph, norm: Node) -> _Pattern | None:
     # Weights scaled by 0 could not be read back; those in another order belong to a pass that comes later.
     ordered = any(s.source and s.source.orders for s in (weight, beta))
     return found if np.all(found.factor) and not ordered else None
-
-
-def _private_constant(graph: Graph, value: Value) -> State | None:
-    """The state of a value that only one node reads and none writes."""
-    state = graph.state_of(value)
-    return state if state and len(value.users) == 1 and value not in written_states(graph) else None
 
 
 def _fold(graph: Graph, found: _Pattern) -> None:
