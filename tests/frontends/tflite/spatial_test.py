@@ -1,0 +1,321 @@
+"""Operators on images do what they do in TensorFlow, and transposed and dilated convolutions learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradlet.ir.errors import CompileError
+from gradlet.tests.frontends.tflite.imported import imported
+from gradlet.tests.frontends.tflite.operators import (
+    X,
+    activation,
+    check_float,
+    check_int8,
+    f32,
+    floats,
+    integers,
+    single,
+)
+from gradlet.tests.frontends.tflite.written import Step, Written, constant, written
+
+IMAGE = (2, 7, 5, 6)
+
+
+def numbers(*values: object) -> Written:
+    return constant(np.array(values, np.int32))
+
+
+def check_both(name: str, shape: tuple[int, ...], result: tuple[int, ...], constants=(), table="", **options) -> None:
+    """An operator that moves elements, or blends them: in int8, and in float32."""
+    y = activation(result, *X)
+    check_int8(single(name, [activation(shape, *X)], y, constants, table=table, **options), y, integers(shape))
+    data = single(name, [Written(shape, "float32")], Written(result, "float32"), constants, table=table, **options)
+    check_float(data, floats(shape))
+
+
+@pytest.mark.parametrize("value", [-128, 0, 5, 127])
+def test_padding_with_a_constant(value):
+    shape, amounts = (2, 3, 4, 5), numbers([1, 0], [0, 2], [2, 1], [0, 3])
+    y = activation((3, 5, 7, 8), *X)
+    number = constant(np.array([value], np.int8), scales=[X[0]], zero=X[1])
+    check_int8(single("PADV2", [activation(shape, *X)], y, [amounts, number]), y, integers(shape))
+    x, y = Written(shape, "float32"), Written((3, 5, 7, 8), "float32")
+    check_float(single("PADV2", [x], y, [amounts, constant(np.array([value / 3], np.float32))]), floats(shape))
+
+
+@pytest.mark.parametrize(
+    ("mode", "amounts", "result"),
+    [
+        (0, ([0, 0], [6, 2], [0, 3], [0, 0]), (2, 15, 8, 6)),
+        (1, ([0, 0], [7, 0], [5, 4], [1, 6]), (2, 14, 14, 13)),
+        (0, ([1, 0], [0, 0], [0, 0], [5, 0]), (3, 7, 5, 11)),
+    ],
+)
+def test_padding_with_a_mirror(mode, amounts, result):
+    check_both("MIRROR_PAD", IMAGE, result, [numbers(*amounts)], "MirrorPadOptions", mode=mode)
+
+
+# Both directions; sizes where float32 is not the exact quotient (82 of 2), and where weights are rounded (96 of 4).
+SIZES = [
+    ((7, 5), (14, 11)),
+    ((7, 5), (3, 2)),
+    ((9, 13), (1, 1)),
+    ((1, 3), (7, 9)),
+    ((2, 41), (82, 82)),
+    ((4, 4), (96, 90)),
+]
+FLAGS = [(False, False), (True, False), (False, True)]
+
+
+@pytest.mark.parametrize(("before", "after"), SIZES)
+@pytest.mark.parametrize(("corners", "centers"), FLAGS)
+def test_bilinear(before, after, corners, centers):
+    options = {"alignCorners": corners, "halfPixelCenters": centers}
+    shape, result = (2, *before, 8), (2, *after, 8)
+    check_both("RESIZE_BILINEAR", shape, result, [numbers(*after)], "ResizeBilinearOptions", **options)
+
+
+@pytest.mark.parametrize(("before", "after"), SIZES)
+@pytest.mark.parametrize(("corners", "centers"), [*FLAGS, (True, True)])
+def test_nearest(before, after, corners, centers):
+    options = {"alignCorners": corners, "halfPixelCenters": centers}
+    shape, result, table = (2, *before, 8), (2, *after, 8), "ResizeNearestNeighborOptions"
+    check_both("RESIZE_NEAREST_NEIGHBOR", shape, result, [numbers(*after)], table, **options)
+
+
+def test_bilinear_in_int8_with_large_images():
+    shape, result = (1, 48, 37, 16), (1, 111, 160, 16)
+    for corners, centers in FLAGS:
+        options = {"alignCorners": corners, "halfPixelCenters": centers, "table": "ResizeBilinearOptions"}
+        y = activation(result, *X)
+        data = single("RESIZE_BILINEAR", [activation(shape, *X)], y, [numbers(111, 160)], **options)
+        check_int8(data, y, integers(shape))
+
+
+@pytest.mark.parametrize("block", [2, 3])
+def test_blocks_and_channels(block):
+    space, depth = (2, 6, 12, 5), (2, 6 // block, 12 // block, 5 * block * block)
+    check_both("SPACE_TO_DEPTH", space, depth, table="SpaceToDepthOptions", blockSize=block)
+    check_both("DEPTH_TO_SPACE", depth, space, table="DepthToSpaceOptions", blockSize=block)
+
+
+BATCHES = [
+    ((2, 4, 6, 3), [2, 3], [[0, 0], [0, 0]], (12, 2, 2, 3)),
+    ((2, 5, 6, 3), [3, 2], [[1, 3], [0, 2]], (12, 3, 4, 3)),
+    ((3, 7, 4), [2], [[1, 0]], (6, 4, 4)),
+]
+
+
+@pytest.mark.parametrize(("images", "block", "amounts", "batches"), BATCHES)
+def test_blocks_and_batches(images, block, amounts, batches):
+    constants = [numbers(*block), numbers(*amounts)]
+    check_both("SPACE_TO_BATCH_ND", images, batches, constants)
+    check_both("BATCH_TO_SPACE_ND", batches, images, constants)
+
+
+# Convolutions.
+
+
+def quantised_weights(shape: tuple[int, ...], axis: int, per_channel: bool = True) -> list[Written]:
+    """Weights, and a bias for inputs of scale X."""
+    rng, outputs = np.random.default_rng(0), shape[axis]
+    scales = [f32(s) for s in rng.uniform(0.01, 0.02, outputs if per_channel else 1)]
+    bias = rng.integers(-5000, 5000, outputs).astype(np.int32)
+    told = [f32(np.float32(X[0]) * np.float32(s)) for s in scales]
+    return [constant(integers(shape), scales=scales, axis=axis), constant(bias, scales=told)]
+
+
+# Kernel, strides, padding (0 is SAME), height and width before and after.
+TRANSPOSED = {
+    "doubled": ((3, 3), (2, 2), 0, (20, 22), (40, 44)),
+    "doubled_by_blocks": ((2, 2), (2, 2), 1, (20, 22), (40, 44)),
+    "valid": ((4, 3), (2, 3), 1, (18, 13), (38, 39)),
+    "strides_above_the_kernel": ((2, 1), (3, 2), 1, (11, 20), (33, 40)),
+    "strides_above_the_kernel_same": ((2, 1), (3, 2), 0, (11, 20), (33, 40)),
+    "odd_size": ((3, 3), (2, 2), 0, (20, 22), (39, 43)),
+    "one": ((3, 5), (1, 1), 0, (40, 30), (40, 30)),
+    "point": ((1, 1), (1, 1), 1, (40, 30), (40, 30)),
+    "cut": ((3, 3), (4, 4), 1, (10, 9), (39, 35)),
+}
+
+
+def transposed(name: str, inputs: int, outputs: int, batch: int = 2):
+    """(input shape, weight shape, result shape, operand `output_shape`, options)."""
+    kernel, (height, width), padding, before, after = TRANSPOSED[name]
+    options = {"table": "TransposeConvOptions", "strideH": height, "strideW": width, "padding": padding}
+    result = (batch, *after, outputs)
+    return (batch, *before, inputs), (outputs, *kernel, inputs), result, numbers(*result), options
+
+
+def transpose_conv(x: Written, y: Written, constants: list[Written], options: dict) -> bytes:
+    """The images are operand 2."""
+    size, *rest = constants
+    tensors, table = [x, size, *rest, y], options.pop("table")
+    operands = [1, 2, 0, *range(3, len(tensors) - 1)]
+    step = Step("TRANSPOSE_CONV", operands, [len(tensors) - 1], table, options)
+    return written(tensors, [step], [0], [len(tensors) - 1])
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("name", TRANSPOSED)
+def test_int8_transposed_convolution(name, bias, per_channel):
+    shape, weight, result, size, options = transposed(name, 7, 12)
+    y, constants = activation(result, 0.13, -5), [size, *quantised_weights(weight, 0, per_channel)]
+    data = transpose_conv(activation(shape, *X), y, constants if bias else constants[:2], options)
+    check_int8(data, y, integers(shape, 1))
+
+
+@pytest.mark.parametrize("activated", [0, 3])
+@pytest.mark.parametrize("name", TRANSPOSED)
+def test_float_transposed_convolution(name, activated):
+    shape, weight, result, size, options = transposed(name, 3, 4)
+    constants = [size, constant(floats(weight)), constant(floats((4,)))]
+    options["fusedActivationFunction"] = activated
+    data = transpose_conv(Written(shape, "float32"), Written(result, "float32"), constants, options)
+    check_float(data, floats(shape, 1))
+
+
+@pytest.mark.parametrize("int8", [False, True])
+def test_weights_of_a_transposed_convolution_keep_the_layout_of_the_file(int8):
+    shape, weight, result, size, options = transposed("valid", 3, 4)
+    if int8:
+        constants = quantised_weights(weight, 0)
+        x, y = activation(shape, *X), activation(result, 0.13, -5)
+    else:
+        constants = [constant(floats(weight))]
+        x, y = Written(shape, "float32"), Written(result, "float32")
+    graph = imported(transpose_conv(x, y, [size, *constants], options)).graph
+    state = next(s for s in graph.states if s.source and s.source.name.endswith("weight"))
+    np.testing.assert_array_equal(state.source.to_user(state.init), constants[0].content)
+    np.testing.assert_array_equal(state.source.to_ir(constants[0].content, state.init.shape), state.init)
+
+
+@pytest.mark.parametrize("int8", [False, True])
+def test_grouped_convolution(int8):
+    shape, weight, options = (2, 20, 21, 12), (8, 3, 3, 3), {"strideW": 1, "strideH": 1, "table": "Conv2DOptions"}
+    if int8:
+        y = activation((2, 20, 21, 8), 0.17, -5)
+        check_int8(
+            single("CONV_2D", [activation(shape, *X)], y, quantised_weights(weight, 0), **options),
+            y,
+            integers(shape, 1),
+        )
+    else:
+        x, y = Written(shape, "float32"), Written((2, 20, 21, 8), "float32")
+        check_float(
+            single("CONV_2D", [x], y, [constant(floats(weight)), constant(floats((8,)))], **options), floats(shape, 1)
+        )
+
+
+# Blocks, what is added, what is cut off, padding of the convolution (1 is VALID), whether one convolution does it all.
+DILATED = {
+    "as_tensorflow_writes_it": ([2, 2], [[2, 3], [2, 4]], [[0, 1], [0, 2]], 1, True),
+    "nothing_added": ([3, 2], [[0, 2], [0, 0]], [[0, 0], [0, 0]], 1, True),
+    "same": ([2, 3], [[0, 1], [1, 1]], [[0, 1], [1, 1]], 0, True),
+    "cut_before": ([2, 2], [[1, 0], [0, 0]], [[3, 0], [0, 1]], 1, False),
+}
+
+
+@pytest.mark.parametrize("int8", [False, True])
+@pytest.mark.parametrize("depthwise", [False, True])
+@pytest.mark.parametrize("name", DILATED)
+def test_dilated_convolution(name, depthwise, int8):
+    block, added, cut, padding, one = DILATED[name]
+    images, outputs = (2, 13, 16, 4), 8
+    grown = [images[1 + k] + sum(added[k]) for k in (0, 1)]
+    batches = (2 * block[0] * block[1], *(n // k for n, k in zip(grown, block, strict=True)), 4)
+    small = tuple(n - 2 * padding for n in batches[1:3])
+    made = (batches[0], *small, outputs)
+    result = (2, *(n * k - sum(c) for n, k, c in zip(small, block, cut, strict=True)), outputs)
+    weight = (1, 3, 3, outputs) if depthwise else (outputs, 3, 3, 4)
+    constants = (
+        quantised_weights(weight, 3 if depthwise else 0) if int8 else [constant(floats(weight)), constant(floats((8,)))]
+    )
+
+    def tensor(shape: tuple[int, ...], last: bool = False) -> Written:
+        return activation(shape, *((0.17, -5) if last else X)) if int8 else Written(shape, "float32")
+
+    tensors = [
+        *(tensor(images), numbers(*block), numbers(*added), tensor(batches), *constants, tensor(made, last=True)),
+        *(numbers(*cut), tensor(result, last=True)),
+    ]
+    op, table = ("DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions") if depthwise else ("CONV_2D", "Conv2DOptions")
+    options = {"strideW": 1, "strideH": 1, "padding": padding} | ({"depthMultiplier": 2} if depthwise else {})
+    options |= {} if int8 else {"fusedActivationFunction": 1}
+    steps = [
+        Step("SPACE_TO_BATCH_ND", [0, 1, 2], [3]),
+        Step(op, [3, 4, 5], [6], table, options),
+        Step("BATCH_TO_SPACE_ND", [6, 1, 7], [8]),
+    ]
+    data = written(tensors, steps, [0], [8])
+    if int8:
+        check_int8(data, tensors[-1], integers(images, 1))
+    else:
+        check_float(data, floats(images, 1))
+    found = [node.op for node in imported(data).graph.nodes]
+    assert ("transpose" not in found) == one
+    if one:
+        assert len(found) == (2 if int8 else 3)
+        assert [n.attrs["dilation"] for n in imported(data).graph.nodes if "dilation" in n.attrs] == [tuple(block)]
+
+
+# Files that contradict themselves.
+
+SMALL, BLOCK, NOTHING = (2, 6, 6, 8), numbers(2, 2), numbers([0, 0], [0, 0])
+ONE_SIDE = numbers([0, 0], [0, 6], [0, 0], [0, 0])
+MODE = {"table": "MirrorPadOptions", "mode": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "result", "constants", "options", "reason"),
+    [
+        ("PADV2", SMALL, [numbers([0, 0], [1, 1]), constant(np.float32([0]))], {}, "padding"),
+        ("PADV2", SMALL, [numbers(*[[0, 65536]] * 4), constant(np.float32([0]))], {}, "elements of"),
+        ("PADV2", (2, 12, 6, 8), [ONE_SIDE, constant(np.float32([0, 0]))], {}, "2 numbers of type float32"),
+        ("PADV2", (2, 12, 6, 8), [ONE_SIDE, constant(np.int8([0]))], {}, "1 numbers of type int8"),
+        ("MIRROR_PAD", (2, 12, 6, 8), [ONE_SIDE], MODE | {"mode": 0}, "adds [0, 6] to axis 1"),
+        ("MIRROR_PAD", (2, 12, 6, 8), [ONE_SIDE], MODE | {"mode": 2}, "mode 2"),
+        ("MIRROR_PAD", SMALL, [ONE_SIDE], MODE, "elements of"),
+        ("SPACE_TO_DEPTH", (2, 1, 1, 200), [], {"table": "SpaceToDepthOptions", "blockSize": 5}, "no whole blocks"),
+        ("SPACE_TO_DEPTH", SMALL, [], {"table": "SpaceToDepthOptions", "blockSize": 0}, "blocks of 0"),
+        ("DEPTH_TO_SPACE", SMALL, [], {"table": "DepthToSpaceOptions", "blockSize": 3}, "no channels for blocks"),
+        ("SPACE_TO_BATCH_ND", SMALL, [BLOCK, numbers([0, 1], [0, 0])], {}, "elements of"),
+        ("SPACE_TO_BATCH_ND", SMALL, [numbers(2, 4), NOTHING], {}, "no whole blocks"),
+        ("SPACE_TO_BATCH_ND", SMALL, [numbers(2, 0), NOTHING], {}, "blocks of [2, 0]"),
+        ("SPACE_TO_BATCH_ND", SMALL, [numbers(2, 2, 2), NOTHING], {}, "blocks of [2, 2, 2]"),
+        ("BATCH_TO_SPACE_ND", SMALL, [BLOCK, NOTHING], {}, "no images for blocks"),
+        ("BATCH_TO_SPACE_ND", SMALL, [numbers(1, 2), numbers([3, 3], [0, 0])], {}, "cuts 3 and 3 off"),
+        ("RESIZE_BILINEAR", (2, 3, 3, 4), [numbers(3, 3)], {"table": "ResizeBilinearOptions"}, "makes [2, 3, 3, 8]"),
+    ],
+)
+def test_what_contradicts_itself(name, result, constants, options, reason):
+    x, y = Written(SMALL, "float32"), Written(result, "float32")
+    with pytest.raises(CompileError) as caught:
+        imported(single(name, [x], y, constants, **options))
+    assert caught.value.code == "GL118"
+    assert reason in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("weight", "result", "reason"),
+    [
+        ((4, 3, 3, 5), (2, 12, 12, 4), "make no [2, 12, 12, 4]"),
+        ((4, 3, 3, 8), (2, 12, 12, 5), "make no [2, 12, 12, 5]"),
+        ((4, 3, 3, 8), (1, 12, 12, 4), "make no [1, 12, 12, 4]"),
+        ((4, 3, 3, 8), (2, 14, 12, 4), "does not make [2, 14, 12, 4]"),
+        ((4, 3, 24), (2, 12, 12, 4), "weights [4, 3, 24]"),
+    ],
+)
+def test_a_transposed_convolution_that_contradicts_itself(weight, result, reason):
+    options = {"table": "TransposeConvOptions", "strideH": 2, "strideW": 2}
+    x, y, constants = (
+        Written(SMALL, "float32"),
+        Written(result, "float32"),
+        [numbers(*result), constant(floats(weight))],
+    )
+    with pytest.raises(CompileError) as caught:
+        imported(transpose_conv(x, y, constants, options))
+    assert caught.value.code == "GL118"
+    assert reason in caught.value.what
