@@ -107,6 +107,15 @@ def _gather(attrs: Any, x: Tensor, indices: Tensor) -> Tensor:
     return x.index_select(axis, inside).reshape(*shape[:axis], *indices.shape, *shape[axis + 1 :])
 
 
+def _fake_quantize(attrs: Any, x: Tensor, scale: Tensor) -> list[Tensor]:
+    zero, bits = attrs.get("zero_point", 0), attrs.get("bits", 8)
+    low, high = -(2 ** (bits - 1)) + attrs.get("narrow", False), 2 ** (bits - 1) - 1
+    if "axis" not in attrs:
+        return [torch.fake_quantize_per_tensor_affine(x, float(scale), zero, low, high)]
+    zeros, axis = torch.full(scale.shape, zero, dtype=torch.int32), attrs["axis"] % x.ndim
+    return [torch.fake_quantize_per_channel_affine(x, scale.float(), zeros, axis, low, high)]
+
+
 def _reduced(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     # An empty tuple of axes means all of them to torch, none to numpy.
     return lambda attrs, x: function(x, attrs["axis"], attrs.get("keepdims", False)) if attrs["axis"] else x * 1
@@ -117,10 +126,15 @@ TORCH: dict[str, Callable[..., Any]] = {
     "sub": lambda attrs, a, b: a - b,
     "mul": lambda attrs, a, b: a * b,
     "div": lambda attrs, a, b: a / b,
+    "pow": lambda attrs, a, b: a**b,
+    "maximum": lambda attrs, a, b: torch.maximum(a, b),
+    "minimum": lambda attrs, a, b: torch.minimum(a, b),
     "neg": lambda attrs, x: -x,
     "exp": lambda attrs, x: x.exp(),
     "log": lambda attrs, x: x.log(),
     "sqrt": lambda attrs, x: x.sqrt(),
+    "rsqrt": lambda attrs, x: x.rsqrt(),
+    "abs": lambda attrs, x: x.abs(),
     "scale": lambda attrs, x: x * attrs["factor"],
     "relu": lambda attrs, x: F.relu(x),
     "clip": lambda attrs, x: x.clamp(attrs["lo"], attrs["hi"]),
@@ -128,6 +142,10 @@ TORCH: dict[str, Callable[..., Any]] = {
     "silu": lambda attrs, x: F.silu(x),
     "hard_swish": lambda attrs, x: F.hardswish(x),
     "tanh": lambda attrs, x: x.tanh(),
+    "leaky_relu": lambda attrs, x: F.leaky_relu(x, attrs["alpha"]),
+    "elu": lambda attrs, x: F.elu(x, attrs["alpha"]),
+    "gelu": lambda attrs, x: F.gelu(x, approximate="tanh" if attrs.get("approximate", False) else "none"),
+    "fake_quantize": _fake_quantize,
     "softmax": lambda attrs, x: x.softmax(attrs.get("axis", -1)),
     "log_softmax": lambda attrs, x: x.log_softmax(attrs.get("axis", -1)),
     "sum": _reduced(torch.sum),
