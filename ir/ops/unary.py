@@ -1,4 +1,4 @@
-"""neg, exp, log, sqrt, and scale by a constant, element by element."""
+"""neg, exp, log, sqrt, rsqrt, and scale by a constant, element by element."""
 
 from collections.abc import Callable, Sequence
 
@@ -45,7 +45,11 @@ def _examples(sample: Sampler = normal) -> list[Example]:
     return [Example([f32(2, 3)], sample=sample), Example([f32()], sample=sample)]
 
 
-# The gradients of exp and sqrt read the *output*, which what follows often keeps anyway.
+def _cube(emit: Emit, y: Value) -> Value:
+    return emit("mul", y, emit("mul", y, y))
+
+
+# The gradients of exp, sqrt and rsqrt read the *output*, which what follows often keeps anyway.
 OPS = (
     _op(
         "neg",
@@ -59,6 +63,12 @@ OPS = (
         "sqrt",
         lambda x, attrs: np.sqrt(x),
         lambda emit, node, g: emit("scale", emit("div", g, node.outputs[0]), factor=0.5),
+        _examples(positive),
+    ),
+    _op(
+        "rsqrt",
+        lambda x, attrs: 1 / np.sqrt(x),
+        lambda emit, node, g: emit("scale", emit("mul", g, _cube(emit, node.outputs[0])), factor=-0.5),
         _examples(positive),
     ),
     _op(

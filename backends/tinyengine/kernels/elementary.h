@@ -1,4 +1,4 @@
-// exp, log, tanh and sigmoid in single precision, without libm: the same bits on every target,
+// exp, log, tanh, sigmoid and erf in single precision, without libm: the same bits on every target,
 // unless the compiler fuses multiplications and additions (-ffp-contract). The polynomials are
 // fitted at Chebyshev nodes; errors are in units in the last place of the true value.
 
@@ -90,4 +90,33 @@ static inline float tanh_f32(float x) {
 static inline float sigmoid_f32(float x) {
     float e = exp_f32(x < 0.0f ? x : -x); // never overflows
     return (x < 0.0f ? e : 1.0f) / (1.0f + e);
+}
+
+// Error below 1.4 units.
+static inline float erf_f32(float x) {
+    float a = x < 0.0f ? -x : x;
+    if (a < 0.92f) {
+        float z = x * x;
+        float q = 8.4048494e-5f;
+        q = q * z - 8.1513403e-4f;
+        q = q * z + 5.2018375e-3f;
+        q = q * z - 2.6859745e-2f;
+        q = q * z + 1.1283702e-1f;
+        q = q * z - 3.7612635e-1f;
+        q = q * z + 1.2837917e-1f;
+        return q * x + x;
+    }
+    // 1 - erf(a) is the exponential of a polynomial; beyond 4 it is less than half a unit.
+    float b = a > 4.0f ? 4.0f : a;
+    float q = 1.612904e-6f;
+    q = q * b - 4.556714e-5f;
+    q = q * b + 5.9256639e-4f;
+    q = q * b - 4.7392459e-3f;
+    q = q * b + 2.6361873e-2f;
+    q = q * b - 1.0997312e-1f;
+    q = q * b - 6.3194269e-1f;
+    q = q * b - 1.1301633f;
+    q = q * b + 3.0238047e-4f;
+    float y = 1.0f - exp_f32(q);
+    return x < 0.0f ? -y : y;
 }

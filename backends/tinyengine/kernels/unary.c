@@ -29,6 +29,11 @@ static void sqrt_all_f32(float *y, const float *x, int n) {
         y[i] = sqrtf(x[i]);
 }
 
+static void rsqrt_all_f32(float *y, const float *x, int n) {
+    for (int i = 0; i < n; i++)
+        y[i] = 1.0f / sqrtf(x[i]);
+}
+
 static void scale_all_f32(float *y, const float *x, int n, float factor) {
     for (int i = 0; i < n; i++)
         y[i] = x[i] * factor;

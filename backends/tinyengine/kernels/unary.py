@@ -1,4 +1,4 @@
-"""neg, exp, log, sqrt and scale."""
+"""neg, exp, log, sqrt, rsqrt and scale."""
 
 from collections.abc import Callable
 
@@ -23,5 +23,6 @@ KERNELS = {
     "exp": Kernel(_C, _calls("exp_all_f32")),
     "log": Kernel(_C, _calls("log_all_f32")),
     "sqrt": Kernel(_C, _calls("sqrt_all_f32")),
+    "rsqrt": Kernel(_C, _calls("rsqrt_all_f32")),
     "scale": Kernel(_C, _scale),
 }

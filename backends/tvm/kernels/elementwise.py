@@ -33,6 +33,7 @@ KERNELS = {
     "exp": pointwise(lambda attrs, x: te.exp(x)),
     "log": pointwise(lambda attrs, x: te.log(x)),
     "sqrt": pointwise(lambda attrs, x: te.sqrt(x)),
+    "rsqrt": pointwise(lambda attrs, x: 1.0 / te.sqrt(x)),
     "scale": pointwise(lambda attrs, x: x * float(attrs["factor"])),
     "relu": pointwise(lambda attrs, x: clamp(x, 0, math.inf)),
     "relu_grad": pointwise(lambda attrs, g, y: select(y > 0, g, 0.0)),

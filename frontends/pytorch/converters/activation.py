@@ -31,7 +31,7 @@ def hardsigmoid(b: Builder, x: Operand) -> Tensor:
 
 
 def leaky_relu(b: Builder, x: Operand, negative_slope: float = 0.01) -> Tensor:
-    return binary(b, "sub", unary(b, "relu", x), scaled(b, negative_part(b, x), negative_slope))
+    return unary(b, "leaky_relu", x, alpha=float(negative_slope))
 
 
 def prelu(b: Builder, x: Operand, weight: Operand) -> Tensor:
@@ -40,9 +40,13 @@ def prelu(b: Builder, x: Operand, weight: Operand) -> Tensor:
 
 
 def elu(b: Builder, x: Operand, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Tensor:
-    below = scaled(b, negative_part(b, x), -input_scale)
-    bent = scaled(b, shifted(b, unary(b, "exp", below), -1.0), alpha * scale)
-    return binary(b, "add", scaled(b, unary(b, "relu", x), scale), bent)
+    steep = scaled(b, x, input_scale) if input_scale != 1 else x
+    bent = unary(b, "elu", steep, alpha=float(alpha * input_scale))
+    return scaled(b, bent, scale / input_scale) if scale != input_scale else bent
+
+
+def gelu(b: Builder, x: Operand, approximate: str = "none") -> Tensor:
+    return unary(b, "gelu", x, approximate=approximate == "tanh")
 
 
 def softplus(b: Builder, x: Operand, beta: float = 1, threshold: float = 20) -> Tensor:
@@ -92,6 +96,8 @@ CONVERTERS = {
     "aten.prelu.default": prelu,
     "aten.elu.default": elu,
     "aten.selu.default": lambda b, x: elu(b, x, alpha=1.6732632423543772, scale=1.0507009873554805),
+    "aten.celu.default": lambda b, x, alpha=1.0: elu(b, x, alpha=alpha, input_scale=1 / alpha),
+    "aten.gelu.default": gelu,
     "aten.softplus.default": softplus,
     "aten.mish.default": mish,
     "aten.glu.default": glu,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from gradlet.frontends.pytorch.broadcast import binary, negative_part, reciprocal, scaled, shifted, unary
+from gradlet.frontends.pytorch.broadcast import binary, reciprocal, scaled, shifted, unary
 from gradlet.frontends.pytorch.builder import Builder, Operand, UnsupportedError
 from gradlet.frontends.pytorch.tensor import Tensor
 
@@ -50,14 +50,6 @@ def power(b: Builder, x: Operand, exponent: Number) -> Tensor:
     return square if exponent == 2 else binary(b, "mul", square, x if exponent == 3 else square)
 
 
-def rsqrt(b: Builder, x: Operand) -> Tensor:
-    return reciprocal(b, unary(b, "sqrt", x))
-
-
-def absolute(b: Builder, x: Operand) -> Tensor:
-    return binary(b, "add", unary(b, "relu", x), negative_part(b, x))
-
-
 def maximum(b: Builder, x: Operand, other: Operand) -> Tensor:
     return binary(b, "add", x, unary(b, "relu", binary(b, "sub", other, x)))
 
@@ -91,11 +83,11 @@ CONVERTERS = {
     "aten.pow.Tensor_Scalar": power,
     "aten.square.default": lambda b, x: power(b, x, 2),
     "aten.sqrt.default": named("sqrt"),
-    "aten.rsqrt.default": rsqrt,
+    "aten.rsqrt.default": named("rsqrt"),
     "aten.exp.default": named("exp"),
     "aten.log.default": named("log"),
     "aten.neg.default": named("neg"),
-    "aten.abs.default": absolute,
+    "aten.abs.default": named("abs"),
     "aten.maximum.default": maximum,
     "aten.minimum.default": minimum,
     "aten.clamp_min.Tensor": maximum,

@@ -1,6 +1,7 @@
-"""exp, log, tanh and sigmoid: within the errors that elementary.h states, and the same bits from every compiler."""
+"""exp, log, tanh, sigmoid and erf: within the errors that elementary.h states, the same bits from every compiler."""
 
 import ctypes
+import math
 import re
 import shutil
 
@@ -25,6 +26,7 @@ MEANING = {
     "log_f32": (np.log, POSITIVE),
     "tanh_f32": (np.tanh, np.concatenate([WIDE / 8, FINE, -FINE])),
     "sigmoid_f32": (sigmoid, np.concatenate([WIDE, FINE])),
+    "erf_f32": (np.vectorize(math.erf), np.concatenate([WIDE / 20, FINE, -FINE])),
 }
 UNITS = {
     function: float(units)
@@ -73,6 +75,7 @@ def test_error_is_below_what_the_header_states(name: str):
         ("exp_f32", [0, np.inf, -np.inf, np.nan, 88.73, -104], [1, np.inf, 0, np.nan, np.inf, 0]),
         ("log_f32", [1, 0, -0.0, -1, np.inf, np.nan], [0, -np.inf, -np.inf, np.nan, np.inf, np.nan]),
         ("tanh_f32", [0, -0.0, np.inf, -np.inf, np.nan], [0, -0.0, 1, -1, np.nan]),
+        ("erf_f32", [0, -0.0, np.inf, -np.inf, np.nan], [0, -0.0, 1, -1, np.nan]),
         ("sigmoid_f32", [0, np.inf, -np.inf, np.nan, -200], [0.5, 1, 0, np.nan, 0]),
     ],
 )

@@ -23,7 +23,7 @@ def refused(code: str, module: nn.Module, *samples: object) -> CompileError:
 class Unsupported(nn.Module):
     def __init__(self):
         super().__init__()
-        self.acts = nn.Sequential(nn.GELU(), nn.Linear(6, 6), nn.GELU())
+        self.acts = nn.Sequential(nn.LogSigmoid(), nn.Linear(6, 6), nn.LogSigmoid())
         self.norm = nn.LayerNorm(6)
         self.pool = nn.MaxPool1d(2, dilation=2)
 
@@ -36,7 +36,7 @@ def test_all_unsupported_operators_in_one_error():
     error = refused("GL105", Unsupported(), normal(3, 4, 6))
     assert error.what.splitlines() == [
         "4 unsupported operators:",
-        "  aten.gelu.default at acts.0 (error_test.py:31), acts.2 (error_test.py:31)",
+        "  aten.log_sigmoid.default at acts.0 (error_test.py:31), acts.2 (error_test.py:31)",
         "  aten.cumsum.default at cumsum (error_test.py:31)",
         "  aten.layer_norm.default at norm (error_test.py:32)",
         "  aten.max_pool1d.default: dilation=[2]: windows with holes are not supported at pool (error_test.py:32)",
