@@ -51,6 +51,7 @@ class Step:
     table: str = ""
     options: Mapping[str, Any] | None = None
     custom: str = ""
+    version: int = 1
 
 
 def written(tensors: Sequence[Written], steps: Sequence[Step], inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
@@ -69,7 +70,7 @@ def written(tensors: Sequence[Written], steps: Sequence[Step], inputs: Sequence[
     for k, step in enumerate(steps):
         code, operator = schema.OperatorCodeT(), schema.OperatorT()
         code.builtinCode = getattr(schema.BuiltinOperator, step.name)
-        code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), 1
+        code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), step.version
         code.customCode = step.custom or None
         operator.opcodeIndex, operator.inputs, operator.outputs = k, list(step.inputs), list(step.outputs)
         if step.table:
