@@ -237,8 +237,16 @@ def quantized(
             raise CompileError("GL403", "samples to calibrate with, but no --quantize", hint="add --quantize int8")
         return None
     progress(f"making {program.name} int8")
-    chosen = {"classes": options.classes, "seed": options.seed, "prediction": options.prediction}
-    return quantization_record(quantize_program(program, context, options.quantize, options.calibration, **chosen))
+    report = quantize_program(
+        program,
+        context,
+        options.quantize,
+        options.calibration,
+        classes=options.classes,
+        seed=options.seed,
+        prediction=options.prediction,
+    )
+    return quantization_record(report)
 
 
 def _check_finished(program: Program, options: Options) -> None:

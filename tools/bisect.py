@@ -16,7 +16,7 @@ from gradlet.ir.plugin import load
 from gradlet.optimizers.bisect import Culprit, find_culprit
 from gradlet.optimizers.pipelines import make_passes, parse_pipeline
 from gradlet.tools import compile as compile_tool
-from gradlet.tools.api import import_source, pass_options, usual_pipeline
+from gradlet.tools.api import import_source, pass_options, quantized, usual_pipeline
 from gradlet.tools.checks import difference, measure
 from gradlet.tools.paths import user_path
 
@@ -34,6 +34,7 @@ def main(args: argparse.Namespace) -> int:
     tools = load(options.plugins)
     program = import_source(args.model or str(compile_tool.EXAMPLE), options, tools)
     context = Context(tools, tools.get("targets", options.target))
+    quantized(program, options, context)
     calls = parse_pipeline(options.pipeline or usual_pipeline(options, program), pass_options(options))
     numbers = partial(measure, ops=tools.ops, seed=options.seed)
     culprit = find_culprit(program.graph, context, make_passes(tools, calls), numbers, args.tolerance)

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gradlet.ir.errors import CompileError
 from gradlet.ir.plugin import load
 from gradlet.tools.api import Compiled, Options, compile_program, import_source
 from gradlet.tools.emulate import emulate
@@ -47,8 +46,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--ram-budget", metavar="BYTES", help="SRAM to fit into, e.g. 128KB (that of the target)")
     add("--backend", help="reference, tinyengine, tvm (that of the target)")
     add("--frontend", help="reader of the model (told from its name), e.g. mcunet{resolution=96}")
-    add("--quantize", choices=("int8",), help="make a float model int8")
-    add("--calibration", metavar="FILE", help="samples for --quantize")
+    add("--quantize", metavar="int8", help="make a float model int8, e.g. int8{ranges=kl} (docs/quantizing.md)")
+    add("--calibration", metavar="DATA", help="samples for that: FILE.npz, FILE.npy, FOLDER, path.py:function")
     add("--emulate", action="store_true", help="build, run one inference and one step on the emulator, and compare")
     add("--seed", type=int, default=default.seed, help="of everything that is drawn (%(default)s)")
     add("--plugin", action="append", default=[], metavar="MODULE:NAME", help="load this plugin too")
@@ -77,11 +76,6 @@ def main(args: argparse.Namespace) -> int:
 
 def options_of(args: argparse.Namespace) -> Options:
     """The options that the command line gives."""
-    if args.quantize or args.calibration:
-        what = "quantisation of float models is not part of this version"
-        raise CompileError(
-            "GL403", what, hint="leave --quantize and --calibration out: the model is trained in float32"
-        )
     return Options(
         target=args.target,
         backend=args.backend,
@@ -92,6 +86,8 @@ def options_of(args: argparse.Namespace) -> Options:
         update=args.update,
         gradients=args.gradients,
         classes=args.classes,
+        quantize=args.quantize,
+        calibration=args.calibration,
         batch=args.batch,
         ram_budget=parse_bytes(args.ram_budget) if args.ram_budget else None,
         pipeline=args.pipeline,

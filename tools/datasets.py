@@ -16,8 +16,10 @@ from gradlet.tools.image_folder import read_folder
 from gradlet.tools.paths import user_path
 
 # What the arrays of the two splits may be called: `images`, `train_images` or `images_train`.
-_IMAGES = ("images", "x", "inputs", "data")
-_LABELS = ("labels", "y", "targets", "label", "target")
+_NAMES = {
+    "images": ("images", "x", "inputs", "data"),
+    "labels": ("labels", "y", "targets", "label", "target"),
+}
 _KINDS = "a data set is an .npz file, a folder of images, path.py:function, or digits"
 
 
@@ -85,7 +87,7 @@ def load_dataset(source: str, holdout: Holdout | None = None) -> Dataset:
     if source.split(":")[0] == "digits":
         return _digits(source)
     if ".py:" in source:
-        return as_dataset(_call(source), source, holdout)
+        return as_dataset(call(source), source, holdout)
     path = user_path(source)
     if path.is_dir():
         folder = read_folder(path)
@@ -94,7 +96,7 @@ def load_dataset(source: str, holdout: Holdout | None = None) -> Dataset:
             divided = (holdout or Holdout()).divide(train)
             return Dataset(divided.train, divided.test, folder.classes)
         return Dataset(train, Split(folder.test.files, folder.test.labels), folder.classes)
-    return as_dataset(_read_npz(path), source, holdout)
+    return as_dataset(read_npz(path), source, holdout)
 
 
 def as_dataset(given: Any, source: str = "the data set", holdout: Holdout | None = None) -> Dataset:
@@ -131,7 +133,8 @@ def _digits(source: str) -> Dataset:
     return Dataset(Split(d.train_images, d.train_labels), Split(d.test_images, d.test_labels))
 
 
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file; raises GL410."""
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
@@ -141,7 +144,8 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
         raise CompileError("GL410", f"{path} is damaged: {error}", hint="restore the file") from error
 
 
-def _call(source: str) -> Any:
+def call(source: str) -> Any:
+    """What the user's function `path.py:function` returns, an iterable as a list; raises GL410."""
     path, _, function = source.rpartition(":")
     file = user_path(path)
     spec = importlib.util.spec_from_file_location(file.stem, file)
@@ -176,10 +180,10 @@ def _pairs(given: Any, source: str) -> Split:
     if not samples or len({t.shape for t in targets}) != 1:
         what = f"{source} has {'targets of several shapes' if samples else 'no samples'}"
         raise CompileError("GL410", what, hint="give at least one pair, and every target in the same shape")
-    return Split(_together(samples), np.stack(targets))
+    return Split(together(samples), np.stack(targets))
 
 
-def _together(samples: list[Any]) -> np.ndarray:
+def together(samples: list[Any]) -> np.ndarray:
     """One array where all have a shape, else one of objects."""
     if len({getattr(sample, "shape", None) for sample in samples}) == 1 and isinstance(samples[0], np.ndarray):
         return np.stack(samples)
@@ -190,22 +194,28 @@ def _together(samples: list[Any]) -> np.ndarray:
 
 
 def _pick(arrays: Mapping[str, np.ndarray], splits: tuple[str, ...], source: str) -> Split:
-    images = _first(arrays, splits, _IMAGES, source)
-    labels = _first(arrays, splits, _LABELS, source)
+    images = _wanted(arrays, splits, "images", source)
+    labels = _wanted(arrays, splits, "labels", source)
     if 0 in (images.ndim, labels.ndim) or len(images) != len(labels) or not len(images):
         what = f"{source}: {len(labels) if labels.ndim else 0} labels for {len(images) if images.ndim else 0} samples"
         raise CompileError("GL410", what, hint="the first axis counts the samples")
     return Split(images, labels)
 
 
-def _first(
-    arrays: Mapping[str, np.ndarray], splits: tuple[str, ...], names: tuple[str, ...], source: str
-) -> np.ndarray:
+def _wanted(arrays: Mapping[str, np.ndarray], splits: tuple[str, ...], kind: str, source: str) -> np.ndarray:
+    found = array_of(arrays, splits, kind)
+    if found is None:
+        wanted = f"{splits[-1]}_{kind}".removeprefix("_")
+        hint = f"call the array {wanted} (or {', '.join(_NAMES[kind][1:])}); the source has: {', '.join(arrays)}"
+        raise CompileError("GL410", f"{source} has no {wanted}", hint=hint)
+    return found
+
+
+def array_of(arrays: Mapping[str, np.ndarray], splits: tuple[str, ...], kind: str) -> np.ndarray | None:
+    """The `images` or the `labels` of the first of these splits that has some."""
     for split in splits:
-        for name in names:
+        for name in _NAMES[kind]:
             for key in (f"{split}_{name}", f"{name}_{split}") if split else (name,):
                 if key in arrays:
                     return arrays[key]
-    wanted = f"{splits[-1]}_{names[0]}".removeprefix("_")
-    hint = f"call the array {wanted} (or {', '.join(names[1:])}); the source has: {', '.join(arrays)}"
-    raise CompileError("GL410", f"{source} has no {wanted}", hint=hint)
+    return None

@@ -62,7 +62,7 @@ def _list(root: Path, classes: tuple[str, ...]) -> Listing:
     files: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        found = _images(root / name) if (root / name).is_dir() else []
+        found = images_in(root / name) if (root / name).is_dir() else []
         if not found:
             what = f"{root / name} has no images"
             raise CompileError("GL410", what, hint=f"put files {', '.join(SUFFIXES)} there, or remove the class")
@@ -73,5 +73,6 @@ def _list(root: Path, classes: tuple[str, ...]) -> Listing:
     return Listing(listed, np.array(labels, np.int32))
 
 
-def _images(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
+    """Every image below a folder, in the order of the names."""
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))

@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from gradlet.tools.quantization import show_quantization
+
 KINDS = {
     "arena": "activations and gradients",
     "state": "parameters and moments that change",
@@ -36,6 +38,8 @@ def show_summary(report: Mapping[str, Any], console: Console) -> None:
         counted = report["analytic_memory"]["total"]
         console.print(f"  analytic memory       {counted:,} B ({counted / 1024:.1f} KB): docs/sparse_updates.md")
     console.print(_layers(report))
+    if report["quantization"]:
+        show_quantization(report["quantization"], console)
     for note in report["notes"]:
         console.print(f"  note: {note}")
 

@@ -52,10 +52,9 @@ def calibrate(graph: Graph, ops: OpSet, feeds: Sequence[Feed], wanted: Collectio
     """Statistics of the wanted tensors over all batches; those of states are of their content.
 
     Raises:
-        CompileError: GL430 without a batch, GL431 for NaN or infinity, with the place where it first appears.
+        CompileError: GL240 for NaN or infinity, with the place where it first appears.
     """
-    if not feeds:
-        raise CompileError("GL430", "no sample to calibrate with", hint="give at least one sample, better a hundred")
+    assert feeds, "nothing to calibrate with"
     found = {value: Statistics() for value in wanted}
 
     def observe(value: Value, array: np.ndarray) -> None:
@@ -76,7 +75,7 @@ def _not_finite(value: Value, array: np.ndarray) -> CompileError:
     what = "NaN" if np.isnan(array).any() else "infinity"
     if value.producer is None:
         hint = "remove it from the samples, or from the model's weights"
-        return CompileError("GL431", f"{what} in {value}, before anything is computed", hint=hint)
+        return CompileError("GL240", f"{what} in {value}, before anything is computed", hint=hint)
     place = value.producer.loc or str(value)
     hint = "calibrate with samples as the model is used with, normalised alike"
-    return CompileError("GL431", f"{value.producer.op} makes {what} of the calibration samples", place, hint)
+    return CompileError("GL240", f"{value.producer.op} makes {what} of the calibration samples", place, hint)

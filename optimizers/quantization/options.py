@@ -29,7 +29,9 @@ class QuantizeOptions:
         rounding: Of weights: nearest, or adaround.
         head: The last layer: `int8` or `float32`; `auto` is float32 where it is new (`--classes`), else int8.
         inputs: `float32`, quantised by the program itself, or `int8`, a quarter of the memory.
-        samples: How many samples calibrate at most, the first of a seeded order; 0: all.
+        samples: How many samples calibrate at most, in a seeded order; 0: all.
+        mean: Of pixels / 255 (uint8 samples), one or one a channel, as `gradlet run --mean`.
+        std: The same, as `--std`.
     """
 
     ranges: Call = _MINMAX
@@ -41,6 +43,8 @@ class QuantizeOptions:
     head: str = "auto"
     inputs: str = "float32"
     samples: int = 256
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():

@@ -34,7 +34,7 @@ def prepare(program: Program, context: Context, pipeline: str = "forward") -> No
     graph = program.graph
     if program.infer or any(v.type.quant for v in graph.values()) or not any(n.op in LINEAR for n in graph.nodes):
         what = f"{graph.name} is no float model with convolutions or dense layers"
-        raise CompileError("GL433", what, hint="give --quantize a float model; int8 ones need none")
+        raise CompileError("GL242", what, hint="give --quantize a float model; int8 ones need none")
     passes = make_passes(context.toolbox, parse_pipeline(pipeline))
     program.pipeline += [record.text for record in PassManager(context, passes).run(graph)]
 
@@ -49,7 +49,7 @@ def quantize(
         new_head: Whether the head has just been drawn: with `head=auto` it then stays in float32.
 
     Raises:
-        CompileError: GL430, GL431 and GL432 for what is wrong with the samples, GL433 for a program that is not float.
+        CompileError: GL240 and GL241 for what is wrong with the samples.
     """
     graph, ops = program.graph, context.ops
     setting = Setting(graph, ops, options)

@@ -59,14 +59,14 @@ def limited(range_: Range, value: Value) -> Range:
     """The part of a range that lies where the activation of its op, if it has one, lets numbers through.
 
     Raises:
-        CompileError: GL432 if nothing but 0 is left.
+        CompileError: GL241 if nothing but 0 is left.
     """
     lowest, highest = limits(value.producer)
     low, high = max(range_[0], min(lowest, 0.0)), min(range_[1], max(highest, 0.0))
     if not low < high or not math.isfinite(high - low):
         place = (value.producer.loc if value.producer else "") or str(value)
         what = f"{value} has no range: from {low:g} to {high:g} for the samples"
-        raise CompileError("GL432", what, place, "calibrate with more samples, or choose other ranges, e.g. minmax")
+        raise CompileError("GL241", what, place, "calibrate with more samples, or choose other ranges, e.g. minmax")
     return low, high
 
 

@@ -266,3 +266,23 @@ def gl223(user: User) -> None:
 def gl230(user: User) -> None:
     # Passes whose improvements would change the figures are left out.
     user.compiles("net", "--ram-budget", "30KB", "--pipeline", "sparse_update,differentiate,place_buffers")
+
+
+def _quantizes(user: User, function: str, samples: np.ndarray) -> None:
+    np.save(user.folder / "samples.npy", samples)
+    user.compiles(function, "--quantize", "int8", "--calibration", "samples.npy")
+
+
+def gl240(user: User) -> None:
+    """A root of negative numbers."""
+    _quantizes(user, "root", np.ones((4, 3, 8, 8), np.float32))
+
+
+def gl241(user: User) -> None:
+    """The user forgot to read the images."""
+    _quantizes(user, "net", np.zeros((4, 3, 8, 8), np.float32))
+
+
+def gl242(user: User) -> None:
+    user.has_checkpoint()
+    user.types("compile", "net.pkl", "--quantize", "int8", "--calibration", "samples.npy")

@@ -17,7 +17,7 @@ def gl402(user: User) -> None:
 
 
 def gl403(user: User) -> None:
-    user.compiles("net", "--quantize", "int8")
+    user.compiles("net", "--calibration", "data.npz")
 
 
 def gl404(user: User) -> None:
@@ -84,6 +84,10 @@ def gl416(user: User) -> None:
 
 def gl420(user: User) -> None:
     user.types("new_op", "relu", "--into", "mine")
+
+
+def gl430(user: User) -> None:
+    user.compiles("net", "--quantize", "int8")
 
 
 def gl501(user: User) -> None:

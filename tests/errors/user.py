@@ -36,6 +36,10 @@ class Half(nn.Module):
     def forward(self, x):
         return x.half().float()
 
+class Root(nn.Module):
+    def forward(self, x):
+        return x.sqrt()
+
 class Silent(nn.Module):
     def forward(self, x):
         return None
@@ -70,6 +74,9 @@ def broken():
 
 def number():
     return 3
+
+def root():
+    return nn.Sequential(nn.Conv2d(3, 8, 3), Root(), nn.Flatten(), nn.Linear(288, 10)), torch.zeros(1, 3, 8, 8)
 
 def misfit():
     return nn.Linear(8, 3), torch.zeros(1, 9)
