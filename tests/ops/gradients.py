@@ -14,6 +14,9 @@ from gradlet.tests.ops.cases import CASES, TOOLBOX, Case, add_case, doubled
 # Ops whose other outputs nothing may differentiate, by rule.
 ONE_DIFFERENTIABLE_OUTPUT = {"batch_norm_train", "dropout"}
 
+# Ops that round, with a gradient as if they did not: torch_test.py has their witness.
+STRAIGHT_THROUGH = {"fake_quantize"}
+
 DIFFERENTIABLE = [c for c in CASES if c.op.gradient and c.example.differentiable]
 
 
