@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from gradlet.frontends.tflite.schema import OPERATORS, TABLES, TENSOR_TYPES, UNIONS
+from gradlet.frontends.tflite.schema import MODEL, OPERATORS, TENSOR_TYPES, UNIONS, Schema
 
 _FORMS = {"bool": "?", "int8": "b", "uint8": "B", "int32": "i", "uint32": "I", "int64": "q", "uint64": "Q"}
 _FORMS |= {"float32": "f", "present": "I"}
 Record = dict[str, Any]
 
 
-def flatbuffer(root: Mapping[str, Any], table: str = "Model") -> bytes:
+def flatbuffer(root: Mapping[str, Any], schema: Schema = MODEL) -> bytes:
     """A file with these fields; each table and vector lies behind what refers to it."""
-    data = bytearray(struct.pack("<I4s", 0, b"TFL3"))
-    _refer(data, 0, lambda: _table(data, table, root))
+    data = bytearray(struct.pack("<I4s", 0, schema.identifier))
+    _refer(data, 0, lambda: _table(data, schema, schema.root, root))
     return bytes(data)
 
 
@@ -27,9 +27,11 @@ def _refer(data: bytearray, position: int, write: Any) -> None:
     struct.pack_into("<I", data, position, write() - position)
 
 
-def _table(data: bytearray, name: str, record: Mapping[str, Any]) -> int:
-    fields = [field for field in TABLES[name] if record.get(field.name) is not None]
-    fields = [field for field in fields if field.kind != "union" or record.get(f"{field.name}_type") in UNIONS]
+def _table(data: bytearray, schema: Schema, name: str, record: Mapping[str, Any]) -> int:
+    unions = {f"{name}_type": tables for name, tables in schema.unions.items()}
+    chosen = {key.removesuffix("_type"): unions[key].get(n) for key, n in record.items() if key in unions}
+    fields = [field for field in schema.tables[name] if record.get(field.name) is not None]
+    fields = [field for field in fields if field.kind != "union" or chosen.get(field.name)]
     count = 1 + max((field.id for field in fields), default=0)
     slots = {field.id: 8 + 8 * k for k, field in enumerate(fields)}
     size, vtable = 8 + 8 * len(fields), len(data)
@@ -42,25 +44,25 @@ def _table(data: bytearray, name: str, record: Mapping[str, Any]) -> int:
         if kind in _FORMS:
             struct.pack_into(f"<{_FORMS[kind]}", data, at, value)
         elif kind == "union":
-            _refer(data, at, lambda value=value: _table(data, UNIONS[record["builtin_options_type"]], value))
+            _refer(data, at, lambda table=chosen[field.name], value=value: _table(data, schema, table, value))
         else:
-            _refer(data, at, lambda kind=kind, value=value: _reference(data, kind, value))
+            _refer(data, at, lambda kind=kind, value=value: _reference(data, schema, kind, value))
     return begin
 
 
-def _reference(data: bytearray, kind: str, value: Any) -> int:
+def _reference(data: bytearray, schema: Schema, kind: str, value: Any) -> int:
     begin, inner = len(data), kind.strip("[]")
     if kind == "string":
         data.extend(struct.pack("<I", len(value)) + value.encode() + b"\0")
     elif not kind.startswith("["):
-        return _table(data, kind, value)
-    elif inner not in TABLES:
+        return _table(data, schema, kind, value)
+    elif inner not in schema.tables:
         begin += 12  # so that the elements are aligned
         data.extend(struct.pack(f"<12xI{len(value)}{_FORMS[inner]}", len(value), *value))
     else:
         data.extend(struct.pack("<I", len(value)) + bytes(4 * len(value)))
         for k, record in enumerate(value):
-            _refer(data, begin + 4 + 4 * k, lambda record=record: _table(data, inner, record))
+            _refer(data, begin + 4 + 4 * k, lambda record=record: _table(data, schema, inner, record))
     return begin
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from gradlet.frontends.tflite.associated_files import read_files
 from gradlet.frontends.tflite.builder import Builder
 from gradlet.frontends.tflite.endings import head_of, logits_of, needed
 from gradlet.frontends.tflite.folding import folded
-from gradlet.frontends.tflite.model import Model, Operator, Tensor, inconsistent, read
+from gradlet.frontends.tflite.metadata import facts, read_metadata
+from gradlet.frontends.tflite.model import Model, Operator, Tensor, digest, inconsistent, parse, read_file
 from gradlet.frontends.tflite.names import Places, identifier, input_name
 from gradlet.frontends.tflite.problems import OTHER_TYPES, Problems, UnsupportedError, unsupported
 from gradlet.frontends.tflite.quantized import ROUNDING
@@ -23,6 +25,8 @@ from gradlet.ir.plugin import Toolbox
 from gradlet.ir.program import Program
 from gradlet.ir.tensor_type import DType, TensorType
 
+# In the metadata of a program: which model it is of, so that nothing is written back into another.
+DIGEST = "tflite.digest"
 _INPUTS = (DType.F32, DType.I8, DType.U8, DType.I32, DType.I64)
 _MAX_CLASSES = 100_000
 
@@ -51,18 +55,34 @@ def load(request: ImportRequest, toolbox: Toolbox) -> Program:
     """The program of the file that is asked for."""
     options = build(ImportOptions, Call("tflite", tuple(request.options.items())))
     path = Path(request.source)
-    return import_model(read(path), options, toolbox, identifier(path.stem, "net"), request.batch)
+    return import_bytes(read_file(path), options, toolbox, identifier(path.stem, "net"), request.batch)
+
+
+def import_bytes(data: bytes, options: ImportOptions, toolbox: Toolbox, name: str, batch: int | None = None) -> Program:
+    """The program of a model, with what the file says about it in its metadata."""
+    model, files = parse(data), read_files(data)
+    work = Importer(model, options, toolbox, name, batch)
+    program = work.program()
+    inputs = [value.name for value in program.graph.inputs]
+    outputs = {} if options.classes else {number: value.name for number, value in work.predictions.items()}
+    told = facts(read_metadata(model), files, inputs, outputs)
+    return replace(program, metadata={**told, **program.metadata, DIGEST: digest(model)})
 
 
 def import_model(
     model: Model, options: ImportOptions, toolbox: Toolbox, name: str, batch: int | None = None
 ) -> Program:
     """The program of a model: its outputs are floats, and logits where the model ends in a softmax."""
-    return _Import(model, options, toolbox, name, batch).program()
+    return Importer(model, options, toolbox, name, batch).program()
 
 
-class _Import:
-    """One import."""
+class Importer:
+    """One import.
+
+    Attributes:
+        makers: Which operator the nodes and states of a place come from.
+        predictions: Outputs of the program, by their number in the model.
+    """
 
     def __init__(self, model: Model, options: ImportOptions, toolbox: Toolbox, name: str, batch: int | None):
         self.model, self.options = model, options
@@ -70,6 +90,8 @@ class _Import:
         old = next((t.shape[0] for t in model.inputs if t.shape), 1)
         self.builder = Builder(Graph(name), toolbox.ops, (old, batch or old))
         self.problems, self.places = Problems(), Places()
+        self.makers: dict[str, Operator] = {}
+        self.predictions: dict[int, Value] = {}
 
     def program(self) -> Program:
         if not self.model.inputs or not self.model.outputs:
@@ -109,7 +131,7 @@ class _Import:
 
     def _convert(self, operator: Operator) -> None:
         builder, place = self.builder, str(operator.outputs[0])
-        builder.emit.loc = self.places.of(operator.outputs[0])
+        self._go_to(operator)
         try:
             convert = self.converters.get(operator.name, unsupported)
             constants = folded(builder, operator, convert)
@@ -134,6 +156,10 @@ class _Import:
         for tensor in operator.outputs:
             builder.values[tensor.index] = builder.graph.fresh(builder.type(tensor, builder.shape(tensor)))
 
+    def _go_to(self, operator: Operator) -> None:
+        place = self.places.of(operator.outputs[0])
+        self.builder.emit.loc, self.makers[place] = place, operator
+
     def _check_result(self, operator: Operator, tensor: Tensor, y: Value) -> None:
         """The file tells the type of a result as well."""
         (old, new), type_ = self.builder.batch, self.builder.type(tensor, tensor.shape)
@@ -155,7 +181,7 @@ class _Import:
         b, classes = self.builder, self.options.classes
         assert classes is not None
         x = self._float(b.x(head))
-        b.emit.loc = self.places.of(head.outputs[0])
+        self._go_to(head)
         inputs = head.inputs[1].shape[-1] if head.inputs[1:] and head.inputs[1] else x.type.shape[-1]
         if not x.type.shape or x.type.size % inputs:
             raise inconsistent(f"{head.name} of {inputs} features reads {x.type}", b.emit.loc)
@@ -164,14 +190,14 @@ class _Import:
         rng, bound = np.random.default_rng(self.options.seed), 1 / math.sqrt(inputs)
         drawn = [rng.uniform(-bound, bound, s).astype(np.float32) for s in ((classes, inputs), (classes,))]
         w, bias = (b.parameter(name, content) for name, content in zip(("weight", "bias"), drawn, strict=True))
-        self._add_output("logits", b("dense", x, w, bias))
+        self._add_output("logits", b("dense", x, w, bias), 0)
 
     def _add_outputs(self, logits: list[Tensor]) -> None:
         for k, tensor in enumerate(logits):
             name = "output" if tensor is self.model.outputs[k] else "logits"
             if tensor.index in self.builder.values:
                 value = self._float(self.builder.values[tensor.index])
-                self._add_output(name if len(logits) == 1 else f"{name}_{k}", value)
+                self._add_output(name if len(logits) == 1 else f"{name}_{k}", value, k)
         if not self.builder.graph.outputs:
             raise inconsistent("every output is a constant")
 
@@ -181,12 +207,13 @@ class _Import:
         (scale,), (zero,) = value.type.quant.scale, value.type.quant.zero_point
         return self.builder("dequantize", value, scale=scale, zero_point=zero)
 
-    def _add_output(self, name: str, value: Value) -> None:
+    def _add_output(self, name: str, value: Value, number: int) -> None:
         graph = self.builder.graph
         if not value.producer or value in graph.outputs:
             value = self.builder("reshape", value, shape=value.type.shape)
         value.name = graph.free_name(name)
         graph.outputs.append(value)
+        self.predictions[number] = value
 
 
 def _drop_unused(graph: Graph) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradlet.frontends.tflite.flatbuffer import Record, read_root
-from gradlet.frontends.tflite.schema import CUSTOM, OPERATORS, TENSOR_TYPES, UNIONS
+from gradlet.frontends.tflite.schema import CUSTOM, METADATA_ENTRY, OPERATORS, TENSOR_TYPES, UNIONS
 from gradlet.ir.errors import CompileError
 from gradlet.ir.tensor_type import DType
 
@@ -89,33 +90,37 @@ class Operator:
 
 @dataclass(frozen=True)
 class Model:
-    """The first subgraph, and how many there are."""
+    """The first subgraph, and how many there are; `metadata` are those of tflite-support, empty if there are none."""
 
     operators: tuple[Operator, ...]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     subgraphs: int
+    metadata: bytes = b""
 
 
-def read(path: Path) -> Model:
-    """The model in a file.
+def read_file(path: Path) -> bytes:
+    """The bytes of a model, and of what comes with it.
 
     Raises:
-        CompileError: GL101 if it cannot be read, GL117 if it is none or damaged, GL118 if it does not fit together.
+        CompileError: GL101.
     """
     if not path.is_file():
         raise CompileError("GL101", f"{path} is no file", hint="paths are relative to the folder you are in")
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         hint = "check that it is yours to read"
         raise CompileError("GL101", f"{path} cannot be read: {error.strerror or error}", hint=hint) from error
-    return parse(data)
 
 
 def parse(data: bytes) -> Model:
-    """As `read`, from the bytes of the file."""
+    """The model in the bytes of a file.
+
+    Raises:
+        CompileError: GL117 if it is none or damaged, GL118 if it does not fit together.
+    """
     if len(data) > MAX_BYTES:
         raise inconsistent(f"the file is larger than {MAX_BYTES:,} bytes")
     root = read_root(data)
@@ -125,6 +130,20 @@ def parse(data: bytes) -> Model:
         raise inconsistent("there is no subgraph")
     buffers = [_buffer(record, data, f"buffers[{k}]") for k, record in enumerate(root["buffers"])]
     return _Graph(root, buffers).model()
+
+
+def digest(model: Model) -> str:
+    """Of the operators, types and constants: the same for all files of a model, whatever else they hold."""
+    found = hashlib.sha256()
+    constants: dict[int, np.ndarray] = {}
+    for operator in model.operators:
+        tensors = [t for t in (*operator.inputs, *operator.outputs) if t]
+        told = [(t.index, t.type_name, t.shape, t.quantization) for t in tensors]
+        found.update(repr((operator.name, sorted(operator.options.items()), told)).encode())
+        constants |= {t.index: t.content for t in tensors if t.content is not None}
+    for content in constants.values():
+        found.update(content.tobytes())
+    return found.hexdigest()
 
 
 def inconsistent(what: str, where: str = "") -> CompileError:
@@ -161,7 +180,14 @@ class _Graph:
         for tensor in outputs:
             if tensor.index not in known:
                 raise inconsistent(f"no operator makes the output {tensor}", "outputs")
-        return Model(tuple(operators), inputs, outputs, len(self.root["subgraphs"]))
+        return Model(tuple(operators), inputs, outputs, len(self.root["subgraphs"]), self.metadata())
+
+    def metadata(self) -> bytes:
+        """What lies in the first buffer that is called so."""
+        numbers = [record["buffer"] for record in self.root["metadata"] if record["name"] == METADATA_ENTRY]
+        if numbers and numbers[0] >= len(self.buffers):
+            raise inconsistent(f"buffer {numbers[0]} of {len(self.buffers)}", "metadata")
+        return bytes(self.buffers[numbers[0]] or b"") if numbers else b""
 
     def find(self, indices: tuple[int, ...], where: str) -> tuple[Tensor, ...]:
         return tuple(self.at(index, where) for index in indices)

@@ -197,6 +197,8 @@ _TENSOR_TYPES = (
 )
 TENSOR_TYPES = tuple(_TENSOR_TYPES.split())
 CUSTOM = "CUSTOM"
+# The entry of Model.metadata that is of tflite-support's schema.
+METADATA_ENTRY = "TFLITE_METADATA"
 
 # By their number.
 _OPERATORS = (
