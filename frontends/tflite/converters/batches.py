@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gradlet.frontends.tflite.builder import Builder
-from gradlet.frontends.tflite.converters.spatial import padded
+from gradlet.frontends.tflite.converters.spatial import padded, unpadded, zero
 from gradlet.frontends.tflite.model import Operator, inconsistent
 from gradlet.ir.graph import Node, Value
 
@@ -20,7 +20,7 @@ _MOST = 2**16
 def space_to_batch(b: Builder, op: Operator) -> Value:
     """The images of a batch become the pixels of each place in a block: first all first ones, ..."""
     x, (block, amounts) = b.x(op), _options(b, op)
-    x = padded(b, op, x, [[0, 0], *amounts, [0, 0]], float(b.scale(b.y(op))[1]) if b.is_int8(op) else 0.0)
+    x = padded(b, op, x, [[0, 0], *amounts, [0, 0]], zero(b, op))
     n, *size, channels = x.type.shape
     if any(s % k for s, k in zip(size, block, strict=True)):
         raise inconsistent(f"{x.type} has no whole blocks of {block} pixels", b.emit.loc)
@@ -78,7 +78,7 @@ def _dilated(b: Builder, y: Value, block: list[int], crops: list[list[int]]) -> 
     x = _taken_apart(node.inputs[0], block)
     if x is None:
         return None
-    pixels, padding = _unpadded(x, node)
+    pixels, padding = unpadded(x, node.attrs.get("x_zero", 0))
     crop = [crops[0][0], crops[1][0], crops[0][1], crops[1][1]]
     steps = [*block, *block]
     attrs: dict[str, Any] = {
@@ -109,17 +109,6 @@ def _taken_apart(value: Value, block: list[int]) -> Value | None:
     order = moved.producer.attrs["axes"] if moved.producer else ()
     shape = blocks.type.shape
     return x if order == (2, 4, 0, 1, 3, 5) and [shape[2], shape[4]] == block else None
-
-
-def _unpadded(x: Value, convolution: Node) -> tuple[Value, tuple[int, ...]]:
-    """Without the padding that a convolution of the same padding makes up for, and that padding."""
-    pad, nothing = x.producer, convolution.attrs.get("x_zero", 0)
-    if pad is None or pad.op != "pad" or pad.attrs["value"] != nothing:
-        return x, (0, 0, 0, 0)
-    before, after = pad.attrs["before"], pad.attrs["after"]
-    if any((*before[::3], *after[::3])):
-        return x, (0, 0, 0, 0)
-    return pad.inputs[0], (*before[1:3], *after[1:3])
 
 
 CONVERTERS = {"SPACE_TO_BATCH_ND": space_to_batch, "BATCH_TO_SPACE_ND": batch_to_space}

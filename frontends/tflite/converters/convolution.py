@@ -7,6 +7,7 @@ from typing import Any
 
 from gradlet.frontends.tflite.activations import fused, fused_int8
 from gradlet.frontends.tflite.builder import Builder
+from gradlet.frontends.tflite.converters.spatial import unpadded
 from gradlet.frontends.tflite.model import Operator, inconsistent
 from gradlet.frontends.tflite.problems import UnsupportedError
 from gradlet.frontends.tflite.quantized import ROUNDING_OF_DENSE, linear
@@ -61,14 +62,10 @@ def _padded(b: Builder, op: Operator, table: str, kernel: Sequence[int]) -> tupl
     """The input and the window; a PAD before becomes the window's own padding, which adds nothing to the sums."""
     x = b.x(op)
     attrs = window(b, op, table, x, kernel)
-    pad = x.producer
-    if pad is None or pad.op != "pad" or any(attrs["padding"]):
+    if any(attrs["padding"]):
         return x, attrs
-    before, after = pad.attrs["before"], pad.attrs["after"]
-    nothing = b.scale(b.operand(op, 0))[1] if b.is_int8(op) else 0.0
-    if pad.attrs["value"] != nothing or any((*before[::3], *after[::3])):
-        return x, attrs
-    return pad.inputs[0], attrs | {"padding": (*before[1:3], *after[1:3])}
+    x, padding = unpadded(x, b.scale(b.operand(op, 0))[1] if b.is_int8(op) else 0.0)
+    return x, attrs | {"padding": padding}
 
 
 def _weight_shape(b: Builder, op: Operator, axes: int) -> tuple[int, ...]:

@@ -19,15 +19,6 @@ def reshaped(b: Builder, x: Value, shape: tuple[int, ...]) -> Value:
     return x if shape == x.type.shape else b("reshape", x, shape=shape)
 
 
-def pad(b: Builder, op: Operator) -> Value:
-    """With zeros: in int8 with the zero point."""
-    x, amounts = b.x(op), b.integers(op, 1)
-    if amounts.shape != (len(x.type.shape), 2) or (amounts < 0).any() or (amounts > 2**16).any():
-        raise inconsistent(f"padding {amounts.tolist()} of {x.type}", b.emit.loc)
-    value = float(b.scale(b.y(op))[1]) if b.is_int8(op) else 0.0
-    return b("pad", x, before=tuple(amounts[:, 0].tolist()), after=tuple(amounts[:, 1].tolist()), value=value)
-
-
 def transpose(b: Builder, op: Operator) -> Value:
     x, order = b.x(op), b.integers(op, 1).ravel().tolist()
     rank = len(x.type.shape)
@@ -67,7 +58,6 @@ CONVERTERS = {
     "RESHAPE": reshape,
     "SQUEEZE": reshape,
     "EXPAND_DIMS": reshape,
-    "PAD": pad,
     "TRANSPOSE": transpose,
     "REVERSE_V2": reverse,
     "BROADCAST_TO": broadcast_to,

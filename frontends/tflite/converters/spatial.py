@@ -19,6 +19,17 @@ _MOST_ADDED = 2**16
 _MIRRORS = (("reflect", 1), ("symmetric", 0))
 
 
+def pad(b: Builder, op: Operator) -> Value:
+    """With zeros: in int8 with the zero point."""
+    x = b.x(op)
+    return padded(b, op, x, amounts_of(b, op, x), zero(b, op))
+
+
+def zero(b: Builder, op: Operator) -> float:
+    """What stands for nothing in the result."""
+    return float(b.scale(b.y(op))[1]) if b.is_int8(op) else 0.0
+
+
 def pad_v2(b: Builder, op: Operator) -> Value:
     """With a constant, which in int8 has the scale of the result."""
     x, number = b.x(op), b.constant(op, 2)
@@ -35,6 +46,17 @@ def padded(b: Builder, op: Operator, x: Value, amounts: Sequence[Sequence[int]],
     _check_size(b, op, x, amounts)
     before, after = zip(*amounts, strict=True)
     return b("pad", x, before=tuple(before), after=tuple(after), value=value)
+
+
+def unpadded(x: Value, nothing: float) -> tuple[Value, tuple[int, ...]]:
+    """An image without the rows and columns of `nothing` around it, and how many: (top, left, bottom, right)."""
+    node = x.producer
+    if node is None or node.op != "pad" or node.attrs["value"] != nothing:
+        return x, (0, 0, 0, 0)
+    before, after = node.attrs["before"], node.attrs["after"]
+    if len(before) != 4 or any((*before[::3], *after[::3])):
+        return x, (0, 0, 0, 0)
+    return node.inputs[0], (*before[1:3], *after[1:3])
 
 
 def amounts_of(b: Builder, op: Operator, x: Value) -> list[list[int]]:
@@ -118,6 +140,7 @@ def _block_size(b: Builder, op: Operator, table: str) -> int:
 
 
 CONVERTERS = {
+    "PAD": pad,
     "PADV2": pad_v2,
     "MIRROR_PAD": mirror_pad,
     "RESIZE_BILINEAR": resize("bilinear", "ResizeBilinearOptions"),

@@ -33,9 +33,9 @@ def transpose_conv(b: Builder, op: Operator) -> Value:
     if b.is_int8(convolution):
         return fused_int8(b, op, _TABLE, _int8(b, convolution, x, w[1:3], shape, **attrs))
     order = (3, 1, 2, 0)
-    weight = b.state("weight", b.constant(op, 1).transpose(order), f32(*(w[k] for k in order)), order, w)
+    weight = b.state("weight", b.floats(op, 1).transpose(order), f32(*(w[k] for k in order)), order, w)
     y = b("conv2d_input_grad", x, weight, input_shape=shape, **attrs)
-    return fused(b, op, _TABLE, b("bias_add", y, b.parameter("bias", b.constant(op, 3))) if b.has(op, 3) else y)
+    return fused(b, op, _TABLE, b("bias_add", y, b.parameter("bias", b.floats(op, 3))) if b.has(op, 3) else y)
 
 
 def _int8(
