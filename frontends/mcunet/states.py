@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlet.frontends.mcunet.checkpoint import Convolution
-from gradlet.frontends.mcunet.constant_channels import harmless
+from gradlet.ir.constant_channels import Layer, harmless
 from gradlet.ir.graph import Graph, Role, Source, Value
 from gradlet.ir.requantize import quantize_multipliers
 from gradlet.ir.tensor_type import DType, QuantParams, TensorType, f32, i32
@@ -38,7 +38,7 @@ DENSE = Layout("qdense", (0, 1, 2, 3), 2)
 
 def add_states(graph: Graph, conv: Convolution, layout: Layout, rounding: str) -> list[Value]:
     """The operands of the layer after its input: weight, bias, scale and, unless rounding is float, multiplier."""
-    numbers = harmless(conv, rounding)
+    numbers = harmless(layer_of(conv, rounding))
     bias_quant = _per_channel(conv.x.scale * numbers.weight_scales, 0)
     scales = numbers.ratios.astype(np.float32)
     operands = [
@@ -50,6 +50,12 @@ def add_states(graph: Graph, conv: Convolution, layout: Layout, rounding: str) -
         table = quantize_multipliers(numbers.ratios.tolist())
         operands.append(graph.add_state(f"{conv.place}.multiplier", table, i32(*table.shape), Role.BUFFER))
     return operands
+
+
+def layer_of(conv: Convolution, rounding: str) -> Layer:
+    """What the checkpoint says of a layer."""
+    numbers = conv.weight, 0, conv.bias, conv.ratios, conv.weight_scales
+    return Layer(*numbers, x_zero=conv.x.zero, y_zero=conv.y.zero, rounding=rounding)
 
 
 def _weight(graph: Graph, name: str, weight: np.ndarray, layout: Layout, scales: np.ndarray) -> Value:

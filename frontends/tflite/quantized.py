@@ -10,6 +10,7 @@ import numpy as np
 from gradlet.frontends.tflite.builder import Builder, per_channel
 from gradlet.frontends.tflite.model import Operator, Tensor, inconsistent
 from gradlet.frontends.tflite.problems import UnsupportedError
+from gradlet.ir.constant_channels import Layer, harmless
 from gradlet.ir.graph import Value
 from gradlet.ir.requantize import quantize_multipliers
 from gradlet.ir.tensor_type import DType, TensorType, f32, i32
@@ -56,14 +57,27 @@ def linear(
     ratios = x_scale * w_scales / y_scale
     if not (ratios < MAX_RATIO).all():
         raise inconsistent("the scales of its input and weight are too large for that of its output", b.emit.loc)
-    shape = tuple(content.shape[axis] for axis in ir_axes)
-    rest = [axis for axis in range(content.ndim) if axis not in ir_axes]
-    type_ = TensorType(DType.I8, shape, per_channel(w_scales, out_axis))
-    permutation = (*ir_axes, *rest)
-    operands = [b.state("weight", content.transpose(permutation), type_, permutation, content.shape)]
-    operands.append(_bias(b, op, x_scale * w_scales))
-    operands += factors(b, ratios, quantize_multipliers(ratios.tolist()))
+    permutation = (*ir_axes, *(axis for axis in range(content.ndim) if axis not in ir_axes))
+    weight = content.transpose(permutation).reshape([content.shape[axis] for axis in ir_axes])
+    numbers = weight, out_axis, _bias(b, op, len(ratios)), ratios, w_scales
+    layer = harmless(Layer(*numbers, x_zero=x_zero, y_zero=y_zero, rounding=rounding))
+    operands = _states(b, op, layer, x_scale, permutation, content.shape)
     return b(ir_op, x, *operands, x_zero=x_zero, y_zero=y_zero, y_scale=y_scale, rounding=rounding, **attrs)
+
+
+def _states(
+    b: Builder, op: Operator, layer: Layer, x_scale: float, permutation: tuple[int, ...], shape: tuple[int, ...]
+) -> list[Value]:
+    """The operands after x."""
+    scales = layer.weight_scales
+    type_ = TensorType(DType.I8, layer.weight.shape, per_channel(scales, layer.axis))
+    operands = [b.state("weight", layer.weight, type_, permutation, shape)]
+    type_ = TensorType(DType.I32, scales.shape, per_channel(x_scale * scales, 0))
+    is_told = b.has(op, 2)
+    operands.append(
+        b.state("bias", layer.bias, type_, (0,), scales.shape) if is_told else b.buffer("bias", layer.bias, type_)
+    )
+    return operands + factors(b, layer.ratios, quantize_multipliers(layer.ratios.tolist()))
 
 
 def factors(b: Builder, ratios: np.ndarray, multiplier: np.ndarray) -> list[Value]:
@@ -72,13 +86,12 @@ def factors(b: Builder, ratios: np.ndarray, multiplier: np.ndarray) -> list[Valu
     return [scale, b.buffer("multiplier", multiplier, i32(*multiplier.shape))]
 
 
-def _bias(b: Builder, op: Operator, scales: np.ndarray) -> Value:
-    type_ = TensorType(DType.I32, scales.shape, per_channel(scales, 0))
+def _bias(b: Builder, op: Operator, channels: int) -> np.ndarray:
     if not b.has(op, 2):
-        return b.buffer("bias", np.zeros(scales.shape), type_)
+        return np.zeros(channels, np.int32)
     content = b.constant(op, 2)
     if content.dtype != np.int32:
         raise UnsupportedError(f"a bias of type {content.dtype.name} for activations in int8")
-    if content.shape != scales.shape:
-        raise inconsistent(f"a bias of {list(content.shape)} for {len(scales)} channels", b.emit.loc)
-    return b.state("bias", content, type_, (0,), content.shape)
+    if content.shape != (channels,):
+        raise inconsistent(f"a bias of {list(content.shape)} for {channels} channels", b.emit.loc)
+    return content

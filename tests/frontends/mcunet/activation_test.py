@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from gradlet.frontends.mcunet.checkpoint import network, read
-from gradlet.frontends.mcunet.constant_channels import constant_channels, harmless
 from gradlet.frontends.mcunet.pickled import unpickled
+from gradlet.frontends.mcunet.states import layer_of
+from gradlet.ir.constant_channels import constant_channels, harmless
 from gradlet.ir.requantize import ROUNDINGS
 from gradlet.tests.frontends.mcunet import integers
 from gradlet.tests.frontends.mcunet.imported import activations, imported, imported_content
@@ -58,23 +59,23 @@ def convolutions(described) -> list:
 def test_constant_channels_are_found(rounding):
     for conv in convolutions(network(unpickled(pickled(checkpoint())))):
         expected = [channel for place, channel, _ in DEAD if conv.place.endswith(place)]
-        assert np.flatnonzero(constant_channels(conv, rounding)[0]).tolist() == expected
+        assert np.flatnonzero(constant_channels(layer_of(conv, rounding))[0]).tolist() == expected
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_constant_channels_of_the_published_networks_are_found(name, rounding):
     found = convolutions(read(path_of(name)))
-    assert sum(int(constant_channels(conv, rounding)[0].sum()) for conv in found) == NETWORKS[name].constant
+    assert sum(int(constant_channels(layer_of(conv, rounding))[0].sum()) for conv in found) == NETWORKS[name].constant
     tiny = [conv.weight_scales < 1e-8 for conv in found]
     assert sum(int(t.sum()) for t in tiny) == NETWORKS[name].tiny
-    assert all(harmless(conv, rounding).constant[t].all() for conv, t in zip(found, tiny, strict=True))
+    assert all(harmless(layer_of(conv, rounding)).constant[t].all() for conv, t in zip(found, tiny, strict=True))
 
 
 def test_constant_channels_have_numbers_that_cannot_do_harm():
     described = network(unpickled(pickled(checkpoint())))
     for conv in convolutions(described):
-        numbers = harmless(conv, "float")
+        numbers = harmless(layer_of(conv, "float"))
         dead = numbers.constant
         assert not numbers.weight[dead].any()
         assert (numbers.ratios[dead] == 2.0**-20).all()
