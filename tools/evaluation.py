@@ -14,7 +14,7 @@ from gradlet.ir.graph import Graph
 from gradlet.ir.program import Program
 from gradlet.tools.calls import calls_at_a_time, infer_all
 from gradlet.tools.datasets import Split
-from gradlet.tools.preprocessing import TARGETS, fit, laid_out
+from gradlet.tools.preprocessing import DEFAULT, TARGETS, completed, fit, laid_out
 
 Progress = Callable[[int], None]
 ACCURACY, SQUARED_ERROR = "accuracy", "squared_error"
@@ -61,6 +61,18 @@ def predicted(program: Program) -> int:
     return next((step.outputs.index(v) - 1 for v in compared if v in step.outputs), 0)
 
 
+def class_names(program: Program) -> tuple[str, ...]:
+    """What the classes of the prediction that the loss is about are called; empty if the model does not say it."""
+    prediction = (program.infer or program.graph).outputs[predicted(program)]
+    names = tuple(program.metadata.get(labels_key(program), "").split("\n"))
+    return names if prediction.type.shape[-1:] == (len(names),) and any(names) else ()
+
+
+def labels_key(program: Program) -> str:
+    """Under which name the metadata keep the names of these classes, one a line."""
+    return f"output.{(program.infer or program.graph).outputs[predicted(program)].name}.labels"
+
+
 def predict(session: Session, program: Program, inputs: np.ndarray, progress: Progress = lambda n: None) -> np.ndarray:
     """The prediction that the loss is about for every sample, in the IR's layout; the last batch is filled up."""
     graph = program.infer or program.graph
@@ -91,7 +103,7 @@ def evaluate(
     kind = measured(program, split)
     if kind is None or not len(split):
         return None
-    fitted = fit(split, program.infer or program.graph)
+    fitted = fit(split, program.infer or program.graph, completed(DEFAULT, program))
     found = predict(session, program, fitted.inputs, progress)
     if kind == SQUARED_ERROR:
         return Evaluation(kind, _squared_error(found, fitted.targets), len(found))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,8 @@ class Preprocessing:
 
     Attributes:
         crop: Side of the centre that is kept, as a share of the short side, where a picture is not of the model's size.
-        mean: Of pixels / 255, one or one for each channel; None takes 0 for a float input and 0.5 for a quantised one.
+        mean: Of pixels / 255, one or one for each channel; None takes 0 for a float input and 0.5 for a quantised one,
+            unless the model says it: `completed`.
         std: The same; None takes 1 for a float input and 0.5 for a quantised one.
     """
 
@@ -61,6 +62,21 @@ class Preprocessing:
 DEFAULT = Preprocessing()
 
 
+def completed(chosen: Preprocessing, program: Program) -> Preprocessing:
+    """With the normalisation that the model brings in its metadata (of pixels from 0 to 255), where none is chosen.
+
+    Raises:
+        CompileError: GL212 if these are no numbers to normalise with.
+    """
+    inputs = _samples_of(program.graph)
+    texts = {key: program.metadata.get(f"input.{v.name}.{key}") for v in inputs[:1] for key in ("mean", "std")}
+    try:
+        told = {key: tuple(float(number) / 255 for number in text.split(",")) for key, text in texts.items() if text}
+    except ValueError as error:
+        raise CompileError("GL212", f"{program.name} is normalised with {texts}", hint="give --mean, --std") from error
+    return replace(chosen, **{key: numbers for key, numbers in told.items() if getattr(chosen, key) is None})
+
+
 def prepare(
     data: Dataset,
     program: Program,
@@ -68,8 +84,8 @@ def prepare(
     progress: Callable[[int], None] = lambda count: None,
 ) -> Dataset:
     """Both splits, fitted to the training step; `fit` leaves them as they are then."""
-    graph = program.graph
-    train, test = (fit(split, graph, preprocessing, progress) for split in (data.train, data.test))
+    graph, told = program.graph, completed(preprocessing, program)
+    train, test = (fit(split, graph, told, progress) for split in (data.train, data.test))
     return Dataset(train, test, data.classes)
 
 
@@ -84,13 +100,17 @@ def fit(
     Raises:
         CompileError: GL411 if the shapes do not agree, GL410 for an image that cannot be read.
     """
-    inputs = [v for v in graph.inputs if v.type.shape and v.name not in TARGETS]
+    inputs = _samples_of(graph)
     targets = [v for v in graph.inputs if v.name in TARGETS]
     if len(inputs) != 1:
         names = ", ".join(map(str, inputs))
         raise CompileError("GL411", f"{graph.name} has the inputs {names}; a data set feeds one", hint="use the API")
     fitted = _as_input(split.inputs, inputs[0], preprocessing, progress)
     return Split(fitted, _as_target(split.targets, targets[0]) if targets else split.targets)
+
+
+def _samples_of(graph: Graph) -> list[Value]:
+    return [v for v in graph.inputs if v.type.shape and v.name not in TARGETS]
 
 
 def _as_input(

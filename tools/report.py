@@ -47,6 +47,7 @@ def make_report(
         "nodes": [_node(i, node, ops) for i, node in enumerate(graph.nodes)],
         "peak": peak(graph),
         "notes": list(notes),
+        "metadata": dict(program.metadata),
         "emulation": None,
     }
 

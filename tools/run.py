@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from gradlet.optimizers.compilation import replan
 from gradlet.tools.api import context_of
 from gradlet.tools.curves import check_drawable, draw
 from gradlet.tools.datasets import Dataset, Holdout, load_dataset
+from gradlet.tools.evaluation import class_names, labels_key
 from gradlet.tools.fine_tuning import Callbacks, fine_tune
 from gradlet.tools.interrupts import wished_to_stop
 from gradlet.tools.paths import user_path
@@ -52,8 +53,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--test-share", type=float, default=Holdout.share, help="to hold back of data without a split (%(default)s)")
     add("--split-seed", type=int, default=Holdout.seed, help="which samples these are (%(default)s)")
     add("--crop", type=float, help="part of an image's short side that is kept (128/147)")
-    add("--mean", type=_numbers, metavar="NUMBERS", help="of pixels / 255, one or one a channel (0; int8: 0.5)")
-    add("--std", type=_numbers, metavar="NUMBERS", help="the same (1; int8: 0.5)")
+    add(
+        "--mean",
+        type=_numbers,
+        metavar="NUMBERS",
+        help="of pixels / 255, one or one a channel (the model's; 0; int8: 0.5)",
+    )
+    add("--std", type=_numbers, metavar="NUMBERS", help="the same (model's; 1; int8: 0.5)")
     add("--backend", help="reference, tinyengine, tvm (that of --target; without one: reference)")
     add("--target", help="where the backend runs it: a device is emulated (this machine)")
     add("--train", action="store_true", help="train; evaluate before and after")
@@ -99,7 +105,7 @@ def main(args: argparse.Namespace) -> int:
     finally:
         session.close()
     report = {"schema": 1, "program": program.name, "backend": backend.name, "target": target.name}
-    report |= {"classes": list(data.classes), **summary_of(log)}
+    report |= {"classes": list(data.classes or class_names(program)), **summary_of(log)}
     _write(program, learnt, log, report, args, tools)
     if args.train and not log.complete:
         return _tell_interrupt(log, args)
@@ -170,7 +176,7 @@ def _write(
     if args.png and log.taken:
         draw(log, user_path(args.png), f"{program.name} on {report['backend']}")
     if args.out and log.complete:
-        save_learnt(program, learnt, user_path(args.out), tools)
+        save_learnt(program, learnt, user_path(args.out), tools, report["classes"])
 
 
 def _tell_interrupt(log: Log, args: argparse.Namespace) -> int:
@@ -191,11 +197,13 @@ def _tell(report: dict[str, Any], log: Log, console: Console) -> None:
         console.print("by class: " + ", ".join(each))
 
 
-def save_learnt(program: Program, learnt: Any, path: Path, tools: Toolbox) -> None:
-    """Writes the program with the states as they are now."""
+def save_learnt(program: Program, learnt: Any, path: Path, tools: Toolbox, classes: Sequence[str] = ()) -> None:
+    """Writes the program with the states as they are now, and with the names of what it tells apart."""
     if not program.trains:
         raise CompileError("GL412", f"{program.name} does not train: it has learnt nothing", hint="leave --out away")
     for graph in program.graphs:
         for state in graph.states:
             state.init = learnt[state.name]
+    if classes:
+        program.metadata = {**program.metadata, labels_key(program): "\n".join(classes)}
     files.save(program, path, tools.ops)

@@ -15,7 +15,7 @@ from gradlet.ir.program import Program
 from gradlet.tools.calls import Stacked, calls_at_a_time, train_all
 from gradlet.tools.datasets import Split
 from gradlet.tools.evaluation import Progress, batch_size, input_name, predicted
-from gradlet.tools.preprocessing import TARGETS, fit
+from gradlet.tools.preprocessing import DEFAULT, TARGETS, completed, fit
 from gradlet.tools.settings import Settings
 
 
@@ -52,7 +52,7 @@ def train(
 ) -> History:
     """Trains for so many epochs, and nothing else; `fine_tune` evaluates and keeps checkpoints too."""
     history = History()
-    for count in train_on(session, program, fit(split, program.graph), settings, history):
+    for count in train_on(session, program, fit(split, program.graph, completed(DEFAULT, program)), settings, history):
         progress(count)
     return history
 
