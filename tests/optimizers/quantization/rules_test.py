@@ -1,0 +1,211 @@
+"""Every op on int8 differs from the float op by no more than its rounding explains."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradlet.ir.graph import Graph, Value
+from gradlet.optimizers.linear_ops import LINEAR
+from gradlet.optimizers.quantization.calibration import run
+from gradlet.optimizers.quantization.scales import Quantization
+from gradlet.tests.optimizers.quantization.small_graphs import TOOLS, Builder, Made, quantised
+
+# Relative error of a few operations in float32.
+SLACK = 1e-5
+HALF = 0.5 + 1e-4
+RULES = TOOLS.converters("int8")
+
+
+def quantization(value: Value) -> Quantization:
+    assert value.type.quant
+    return Quantization(value.type.quant.scale[0], value.type.quant.zero_point[0])
+
+
+def values(graph: Graph, feed: dict[str, np.ndarray]) -> dict[Value, np.ndarray]:
+    found: dict[Value, np.ndarray] = {state.value: state.init for state in graph.states}
+    run(graph, TOOLS.ops, feed, lambda value, array: found.__setitem__(value, array))
+    return found
+
+
+def check(made: Made, bound, *, int8: tuple[str, ...]) -> None:
+    """Compares the output for every sample.
+
+    Args:
+        bound: `(scale of y, real inputs by name) -> array`: how far a real result may be from that of the float op on
+            the same real inputs, before both are clamped to the range of int8.
+        int8: The ops of the int8 graph between `quantize` and `dequantize`.
+    """
+    graph = made.program.graph
+    assert tuple(n.op for n in graph.nodes if n.op not in ("quantize", "dequantize")) == int8
+    assert not made.report.in_float
+    entries = {n.inputs[0].name: n.outputs[0] for n in graph.nodes if n.op == "quantize"}
+    for feed in made.feeds:
+        found = values(graph, feed)
+        real = {name: quantization(q).real(found[q]) for name, q in entries.items()}
+        inputs = {name: real[name] for name in feed}
+        constants = {n: a for n, a in real.items() if n not in feed}
+        expected = run(_with_states(made.exact, constants), TOOLS.ops, inputs)
+        for value in graph.outputs:
+            assert value.producer and value.producer.op == "dequantize"
+            q = quantization(value.producer.inputs[0])
+            low, high = q.interval
+            error = np.abs(found[value].astype(np.float64) - np.clip(expected[value.name], low, high))
+            allowed = bound(q.scale, inputs) + SLACK * np.abs(expected[value.name])
+            assert (error <= allowed).all(), f"{value}: {(error / allowed).max()} times what is allowed"
+            assert len(np.unique(found[value])) > 1, "a constant has no error"
+
+
+def _with_states(graph: Graph, content: dict[str, np.ndarray]) -> Graph:
+    for state in graph.states:
+        state.init = content.get(state.name, state.init)
+    return graph
+
+
+def rounded(scale: float, inputs: object) -> float:
+    return HALF * scale
+
+
+def exact(scale: float, inputs: object) -> float:
+    return 0.0
+
+
+def weight_errors(made: Made, op, per_tensor: bool = False):
+    """Half a step of every weight and of the bias, summed: the float op on absolute inputs and half steps."""
+    node = next(n for n in made.program.graph.nodes if n.op in (f"q{name}" for name in LINEAR))
+    weight, bias = node.inputs[1].type.quant, node.inputs[2].type.quant
+    old = next(n for n in made.exact.nodes if n.op in LINEAR)
+    shape = old.inputs[1].type.shape
+    assert len(set(weight.scale)) == 1 or not per_tensor
+    columns = np.array(weight.scale).reshape([-1 if a == weight.axis else 1 for a in range(len(shape))])
+    attrs = {**old.attrs, "activation": "none"}
+
+    def bound(scale: float, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        halves = np.broadcast_to(columns * HALF, shape).astype(np.float64)
+        (x,) = inputs.values()
+        (sums,) = TOOLS.ops[old.op].evaluate([np.abs(x.astype(np.float64)), halves], attrs)
+        return HALF * scale + sums + HALF * np.array(bias.scale)
+
+    return bound
+
+
+@pytest.mark.parametrize("weights", ["per_channel", "per_tensor"])
+@pytest.mark.parametrize("activation", ["none", "relu", "relu6"])
+@pytest.mark.parametrize("op", ["conv2d", "grouped", "depthwise_conv2d", "dense", "wide dense"])
+def test_layers(op, activation, weights):
+    b = Builder(3)
+    x = b.input(*{"dense": (3, 12), "wide dense": (2, 3, 12)}.get(op, (2, 5, 6, 8)))
+    if op == "conv2d":
+        y = b.conv(x, 6, stride=2, activation=activation)
+    elif op == "grouped":
+        y = b.conv(x, 6, groups=2, activation=activation, bias=False)
+    elif op == "depthwise_conv2d":
+        y = b.depthwise(x, 5, activation=activation)
+    else:
+        y = b.dense(x, 7, activation=activation)
+    made = quantised(b, [y], weights=weights)
+    name = {"grouped": "conv2d", "wide dense": "dense"}.get(op, op)
+    around = ("reshape",) if op == "wide dense" else ()
+    check(made, weight_errors(made, name, weights == "per_tensor"), int8=(*around, f"q{name}", *around))
+
+
+@pytest.mark.parametrize("shapes", [((2, 3, 4, 5), (2, 3, 4, 5)), ((2, 3, 4, 5), (5,)), ((2, 1, 4, 1), (2, 3, 1, 5))])
+@pytest.mark.parametrize("activations", ["asymmetric", "symmetric"])
+@pytest.mark.parametrize("op", ["add", "sub", "mul"])
+def test_pairs(op, activations, shapes):
+    b = Builder()
+    x1, x2 = (b.input(*shape, name=f"x{k}") for k, shape in enumerate(shapes))
+    made = quantised(b, [b(op, x1, x2)], activations=activations)
+    check(made, rounded, int8=({"mul": "qmul"}.get(op, "qadd"),))
+    symmetric = all(v.type.quant.zero_point == (0,) for v in made.program.graph.values() if v.type.quant)
+    assert symmetric == (activations == "symmetric")
+
+
+def test_a_constant_operand_stays_a_float_that_learns():
+    b = Builder()
+    made = quantised(b, [b("bias_add", b("add", b.input(2, 3, 4), b.parameter("c", 3, 4)), b.parameter("d", 4))])
+    assert [s.value.type.dtype.is_float and s.trainable for s in made.program.graph.states] == [True, True]
+    inner = next(n.outputs[0] for n in made.program.graph.nodes if n.op == "qadd")
+    check(made, lambda scale, inputs: HALF * (scale + quantization(inner).scale), int8=("qadd", "qadd"))
+
+
+def test_a_sum_that_is_clamped_needs_no_op_for_that():
+    b = Builder()
+    y = b("relu", b("add", b.input(2, 3, 4), b.input(2, 3, 4, name="z")))
+    made = quantised(b, [y])
+    check(made, rounded, int8=("qadd",))
+    assert quantization(made.program.graph.nodes[-1].inputs[0]).zero_point == -128
+
+
+@pytest.mark.parametrize(("lo", "hi"), [(0.0, 0.7), (-0.5, 0.9), (-0.25, float("inf"))])
+def test_a_clamp_alone_moves_the_range(lo, hi):
+    b = Builder()
+    made = quantised(b, [b("clip", b.input(2, 30), lo=lo, hi=hi)])
+    # The ends of int8 lie within half a step of those of the clamp.
+    check(made, lambda scale, inputs: 2 * HALF * scale, int8=("requantize",))
+
+
+POOLS = {
+    "plain": {"kernel": (2, 2), "strides": (2, 2), "padding": (0, 0, 0, 0)},
+    "padded": {"kernel": (3, 3), "strides": (2, 2), "padding": (1, 1, 1, 1)},
+    "without padding": {"kernel": (3, 2), "strides": (1, 1), "padding": (1, 0, 1, 1), "count_include_pad": False},
+}
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_means_of_windows(name):
+    b = Builder()
+    made = quantised(b, [b("avg_pool2d", b.input(2, 6, 6, 3), **POOLS[name])])
+    check(made, rounded, int8=("pad", "qavg_pool2d") if name == "padded" else ("qavg_pool2d",))
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_means_of_images(keepdims):
+    b = Builder()
+    made = quantised(b, [b("mean", b.input(2, 5, 6, 3), axis=(1, 2), keepdims=keepdims)])
+    check(made, rounded, int8=("qavg_pool2d",) if keepdims else ("qavg_pool2d", "reshape"))
+
+
+MOVES = {
+    "broadcast_to": {"shape": (3, 2, 4, 6, 3)},
+    "flip": {"axis": (1, 3)},
+    "max_pool2d": {"kernel": (3, 3), "strides": (2, 2), "padding": (1, 1, 1, 1)},
+    "pad": {"before": (0, 1, 2, 0), "after": (0, 0, 1, 3)},
+    "reshape": {"shape": (8, 18)},
+    "resize": {"size": (7, 3), "mode": "nearest"},
+    "slice": {"axis": 2, "begin": 1, "end": 4},
+    "transpose": {"axes": (0, 3, 1, 2)},
+}
+
+
+@pytest.mark.parametrize("op", MOVES)
+def test_what_moves_elements_changes_none(op):
+    b = Builder()
+    check(quantised(b, [b(op, b.input(2, 4, 6, 3), **MOVES[op])]), exact, int8=(op,))
+
+
+def test_splits():
+    b = Builder()
+    y = b.emit.node("split", b.input(2, 6, 3), axis=1, sizes=(2, 1, 3)).outputs
+    check(quantised(b, y), exact, int8=("split",))
+
+
+def test_what_is_joined_has_one_scale():
+    b = Builder()
+    made = quantised(b, [b("concat", b.input(2, 3), b.input(2, 4, name="z"), axis=1)], feeds=_uneven())
+    check(made, exact, int8=("concat",))
+    low, high = quantization(made.program.graph.nodes[-1].inputs[0]).interval
+    assert low < -2.9 and high > 6.9
+
+
+def _uneven() -> list[dict[str, np.ndarray]]:
+    rng = np.random.default_rng(0)
+    return [
+        {"x": rng.uniform(-3, 1, (2, 3)).astype(np.float32), "z": rng.uniform(0, 7, (2, 4)).astype(np.float32)}
+        for _ in range(40)
+    ]
+
+
+def test_every_rule_is_tested():
+    tested = {*LINEAR, *MOVES, "add", "sub", "mul", "bias_add", "relu", "clip", "avg_pool2d", "mean", "split", "concat"}
+    assert set(RULES) == tested | {"gather"}
