@@ -14,7 +14,9 @@ _UNARY = {"neg", "exp", "log", "sqrt", "scale", "cast", "relu", "clip", "sigmoid
 _PER_CHANNEL = {"max_pool2d", "avg_pool2d", "resize", "batch_norm", "batch_norm_train", "bias_add"}
 # One channel of the result depends on the same channel of the operands alone.
 _QUANTIZED = {"quantize", "dequantize", "requantize", "qadd", "qmul", "qavg_pool2d"}
-_ELEMENTWISE = {"add", "sub", "mul", "div"} | _UNARY | _PER_CHANNEL | _QUANTIZED
+_REDUCTIONS = {"mean", "sum", "max", "min", "qsum", "qmean"}
+_PAIRS = {"add", "sub", "mul", "div", "pow", "maximum", "minimum"}
+_ELEMENTWISE = _PAIRS | _UNARY | _PER_CHANNEL | _QUANTIZED
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def _keeps_last_axis(node: Node) -> bool:
     x, y = (v.type.shape for v in (node.inputs[0], node.outputs[0])) if node.inputs else ((), ())
     if not x or not y or x[-1] != y[-1]:
         return False
-    if node.op in ("mean", "sum", "max"):
+    if node.op in _REDUCTIONS:
         return len(x) - 1 not in [a % len(x) for a in node.attrs["axis"]]
     if node.op == "transpose":
         return bool(node.attrs["axes"][-1] % len(x) == len(x) - 1)

@@ -1,4 +1,4 @@
-"""sum, mean and max over some axes, and the gradient of max."""
+"""sum, mean, max and min over some axes, and the gradient of the extremes."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +9,7 @@ from gradlet.ir.axes import axes_of, kept_axes, reduced_shape
 from gradlet.ir.elementwise import check_count, check_float
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
+from gradlet.ir.quantized_samples import i8, q8
 from gradlet.ir.tensor_type import DType, TensorType, f32, i32
 
 
@@ -17,6 +18,11 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     if types[0].dtype is DType.B1:
         raise ValueError(f"{types[0]} holds no numbers")
     return [TensorType(types[0].dtype, reduced_shape(types[0], attrs))]
+
+
+def _infer_extreme(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
+    (y,) = _infer(types, attrs)
+    return [types[0].with_shape(*y.shape)]
 
 
 def _infer_mean(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
@@ -63,9 +69,10 @@ def _gradient_mean(emit: Emit, node: Node, grads: Sequence[Value | None]) -> lis
     return [_spread(emit, node, emit("scale", grads[0], factor=1 / count))]
 
 
-def _gradient_max(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
+def _gradient_extreme(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
     g, (x,), (y,) = grads[0], node.inputs, node.outputs
     assert g is not None
+    # Of a minimum as well: it goes to what equals the result.
     return [emit("max_grad", g, x, y, **node.attrs) if g.type.dtype.is_float else None]
 
 
@@ -99,24 +106,35 @@ MEAN = OpDef(
     examples=_EXAMPLES,
 )
 
-MAX = OpDef(
-    name="max",
-    infer=_infer,
-    evaluate=_evaluate(np.max),
-    gradient=_gradient_max,
-    slices=_slices,
-    examples=_EXAMPLES + _INTEGERS,
-)
+
+def _different(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
+    """int8 of which no two are equal."""
+    return [rng.permutation(np.arange(-128, 128))[: t.size].reshape(t.shape).astype(np.int8) for t in types]
+
+
+def _extreme(name: str, reduction: Callable[..., np.ndarray]) -> OpDef:
+    quantized = [
+        Example([q8(2, 3, 4, 5)], {"axis": (1, 2)}, _different),
+        Example([q8(3, 7)], {"axis": (-1,), "keepdims": True}, _different),
+    ]
+    return OpDef(
+        name=name,
+        infer=_infer_extreme,
+        evaluate=_evaluate(reduction),
+        gradient=_gradient_extreme,
+        slices=_slices,
+        examples=_EXAMPLES + _INTEGERS + quantized,
+    )
 
 
 def _infer_max_grad(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     check_count(types, 3)
     g, x, y = types
     check_float(g)
-    reduced = TensorType(x.dtype, reduced_shape(x, attrs))
-    if g != reduced or y != reduced:
-        raise ValueError(f"gradient {g} and maximum {y} of {x} are to be {reduced}")
-    return [x]
+    reduced = reduced_shape(x, attrs)
+    if g.shape != reduced or y != x.with_shape(*reduced) or not (x.dtype is g.dtype or x.dtype is DType.I8):
+        raise ValueError(f"gradient {g} and maximum {y} of {x} are to have shape {list(reduced)}")
+    return [g.with_shape(*x.shape)]
 
 
 def _evaluate_max_grad(args: Arrays, attrs: Attrs) -> Results:
@@ -124,13 +142,13 @@ def _evaluate_max_grad(args: Arrays, attrs: Attrs) -> Results:
     axes = axes_of(attrs, x.ndim)
     g, y = (a.reshape(tuple(1 if k in axes else n for k, n in enumerate(x.shape))) for a in (args[0], args[2]))
     ties = x == y
-    return [np.where(ties, g / ties.sum(axis=axes, keepdims=True).astype(x.dtype), 0)]
+    return [np.where(ties, g / ties.sum(axis=axes, keepdims=True).astype(g.dtype), g.dtype.type(0))]
 
 
 def _sample_max_grad(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
     """Small whole numbers, so that there are ties; the maximum that belongs to them."""
     g, x, y = types
-    drawn = rng.integers(0, 3, size=x.shape).astype(np.float32)
+    drawn = rng.integers(0, 3, size=x.shape).astype(x.dtype.numpy)
     lost = [a for a in range(len(x.shape)) if len(y.shape) == len(x.shape) and y.shape[a] == 1]
     axes = tuple(lost) if len(y.shape) == len(x.shape) else tuple(range(len(x.shape) - len(y.shape)))
     return [rng.normal(size=g.shape).astype(np.float32), drawn, drawn.max(axis=axes).reshape(y.shape)]
@@ -145,7 +163,8 @@ MAX_GRAD = OpDef(
         Example([f32(4), f32(5, 4), f32(4)], {"axis": (0,)}, sample=_sample_max_grad),
         Example([f32(3, 1), f32(3, 5), f32(3, 1)], {"axis": (1,), "keepdims": True}, sample=_sample_max_grad),
         Example([f32(), f32(3, 5), f32()], {"axis": (0, 1)}, sample=_sample_max_grad),
+        Example([f32(4), i8(5, 4), i8(4)], {"axis": (0,)}, _sample_max_grad, ()),
     ],
 )
 
-OPS = (SUM, MEAN, MAX, MAX_GRAD)
+OPS = (SUM, MEAN, _extreme("max", np.max), _extreme("min", np.min), MAX_GRAD)

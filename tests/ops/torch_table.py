@@ -151,6 +151,7 @@ TORCH: dict[str, Callable[..., Any]] = {
     "sum": _reduced(torch.sum),
     "mean": _reduced(torch.mean),
     "max": _reduced(torch.amax),
+    "min": _reduced(torch.amin),
     "reshape": lambda attrs, x: x.reshape(attrs["shape"]),
     "transpose": lambda attrs, x: x.permute(attrs["axes"]),
     "broadcast_to": lambda attrs, x: x.broadcast_to(attrs["shape"]),

@@ -96,7 +96,58 @@ static void max_i32(int32_t *y, const int32_t *x, int size, const int *axes) {
     } while (next_row(&at, axes));
 }
 
-// Every element that equals its maximum gets an equal share of the gradient; `scratch` counts them.
+static void min_f32(float *y, const float *x, int size, const int *axes) {
+    const int n = innermost(axes)[0], step = innermost(axes)[1];
+    row_position at = {0};
+    for (int i = 0; i < size; i++)
+        y[i] = INFINITY;
+    do {
+        float *to = y + at.a;
+        for (int i = 0; i < n; i++, to += step)
+            *to = x[i] < *to ? x[i] : *to;
+        x += n;
+    } while (next_row(&at, axes));
+}
+
+static void min_i32(int32_t *y, const int32_t *x, int size, const int *axes) {
+    const int n = innermost(axes)[0], step = innermost(axes)[1];
+    row_position at = {0};
+    for (int i = 0; i < size; i++)
+        y[i] = INT32_MAX;
+    do {
+        int32_t *to = y + at.a;
+        for (int i = 0; i < n; i++, to += step)
+            *to = x[i] < *to ? x[i] : *to;
+        x += n;
+    } while (next_row(&at, axes));
+}
+
+static void max_i8(int8_t *y, const int8_t *x, int size, const int *axes) {
+    const int n = innermost(axes)[0], step = innermost(axes)[1];
+    row_position at = {0};
+    memset(y, -128, (unsigned)size);
+    do {
+        int8_t *to = y + at.a;
+        for (int i = 0; i < n; i++, to += step)
+            *to = x[i] > *to ? x[i] : *to;
+        x += n;
+    } while (next_row(&at, axes));
+}
+
+static void min_i8(int8_t *y, const int8_t *x, int size, const int *axes) {
+    const int n = innermost(axes)[0], step = innermost(axes)[1];
+    row_position at = {0};
+    memset(y, 127, (unsigned)size);
+    do {
+        int8_t *to = y + at.a;
+        for (int i = 0; i < n; i++, to += step)
+            *to = x[i] < *to ? x[i] : *to;
+        x += n;
+    } while (next_row(&at, axes));
+}
+
+// Every element that equals its maximum, or minimum, gets an equal share of the gradient; `scratch`
+// counts them.
 static void max_grad_f32(float *dx, const float *g, const float *x, const float *y, void *scratch,
                          int size, const int *axes) {
     const int *row = innermost(axes);
@@ -104,6 +155,29 @@ static void max_grad_f32(float *dx, const float *g, const float *x, const float 
     memset(ties, 0, (unsigned)size * sizeof *ties);
     row_position at = {0};
     const float *p = x;
+    do {
+        for (int i = 0; i < row[0]; i++)
+            ties[at.a + i * row[1]] += p[i] == y[at.a + i * row[1]];
+        p += row[0];
+    } while (next_row(&at, axes));
+    at = (row_position){0};
+    do {
+        for (int i = 0; i < row[0]; i++) {
+            const int k = at.a + i * row[1];
+            dx[i] = x[i] == y[k] ? g[k] / (float)ties[k] : 0.0f;
+        }
+        dx += row[0];
+        x += row[0];
+    } while (next_row(&at, axes));
+}
+
+static void max_grad_i8(float *dx, const float *g, const int8_t *x, const int8_t *y, void *scratch,
+                        int size, const int *axes) {
+    const int *row = innermost(axes);
+    int32_t *ties = scratch;
+    memset(ties, 0, (unsigned)size * sizeof *ties);
+    row_position at = {0};
+    const int8_t *p = x;
     do {
         for (int i = 0; i < row[0]; i++)
             ties[at.a + i * row[1]] += p[i] == y[at.a + i * row[1]];

@@ -1,7 +1,8 @@
-"""sum, mean, max, and the gradient of max."""
+"""sum, mean, max, min, and the gradient of the extremes."""
 
 import math
 
+from gradlet.backends.tinyengine.gradient_operands import suffix
 from gradlet.backends.tinyengine.kernel import SCRATCH, Call, Kernel, beside, call
 from gradlet.backends.tinyengine.loops import broadcast_steps, loops
 from gradlet.ir.axes import axes_of, reduced_shape
@@ -17,14 +18,9 @@ def _axes(x: TensorType, attrs: Attrs) -> tuple[int, ...]:
     return loops(x.shape, broadcast_steps(kept, x.shape), broadcast_steps(x.shape, x.shape))
 
 
-def _f32(node: Node) -> Call:
+def _call(node: Node) -> Call:
     (x,), (y,) = node.inputs, node.outputs
-    return call(f"{node.op}_f32", y, x, y.type.size, _axes(x.type, node.attrs))
-
-
-def _i32(node: Node) -> Call:
-    (x,), (y,) = node.inputs, node.outputs
-    return call(f"{node.op}_i32", y, x, y.type.size, _axes(x.type, node.attrs))
+    return call(f"{node.op}_{suffix(x)}", y, x, y.type.size, _axes(x.type, node.attrs))
 
 
 def _mean(node: Node) -> Call:
@@ -35,14 +31,16 @@ def _mean(node: Node) -> Call:
 
 def _max_grad(node: Node) -> Call:
     g, x, y = node.inputs
-    return call("max_grad_f32", node.outputs[0], g, x, y, SCRATCH, y.type.size, _axes(x.type, node.attrs))
+    function = f"max_grad_{suffix(x)}"
+    return call(function, node.outputs[0], g, x, y, SCRATCH, y.type.size, _axes(x.type, node.attrs))
 
 
-_INTEGER = Kernel(_C, _i32, "integer", (DType.I32,))
+_EXTREME = Kernel(_C, _call, dtypes=(DType.F32, DType.I32, DType.I8))
 
 KERNELS = {
-    "sum": (Kernel(_C, _f32), _INTEGER),
+    "sum": Kernel(_C, _call, dtypes=(DType.F32, DType.I32)),
     "mean": Kernel(_C, _mean),
-    "max": (Kernel(_C, _f32), _INTEGER),
+    "max": _EXTREME,
+    "min": _EXTREME,
     "max_grad": Kernel(_C, _max_grad, scratch=lambda node: 4 * node.inputs[2].type.size),
 }

@@ -1,4 +1,4 @@
-"""sum, mean and max over some axes, and the gradient of max."""
+"""sum, mean, max and min over some axes, and the gradient of the extremes."""
 
 from __future__ import annotations
 
@@ -9,30 +9,17 @@ from typing import Any
 from gradlet.backends.tvm.expressions import reduced, result, total
 from gradlet.backends.tvm.kernel import Case, Kernel, Read, Result
 from gradlet.backends.tvm.package import te, tirx
+from gradlet.backends.tvm.reduced_axes import extents, spread
 from gradlet.backends.tvm.schedules import tile
 from gradlet.ir.axes import axes_of
 
 
-def _spread(case: Case, operand: int, kept: Sequence[Any], others: Sequence[Any]) -> list[Any]:
-    """Indices of the operand, from those of the axes that stay and of those that are reduced."""
-    rank, axes = len(case.shape(operand)), axes_of(case.attrs, len(case.shape(operand)))
-    if case.attrs.get("keepdims", False):
-        kept = [i for a, i in enumerate(kept) if a not in axes]
-    stay, go = iter(kept), iter(others)
-    return [next(go) if a in axes else next(stay) for a in range(rank)]
-
-
-def _extents(case: Case, operand: int = 0) -> list[int]:
-    shape = case.shape(operand)
-    return [shape[a] for a in axes_of(case.attrs, len(shape))]
-
-
 def _reduction(reducer: Callable[..., Any], factor: Callable[[int], float] | None = None) -> Kernel:
     def compute(case: Case, x: Read) -> Sequence[Result]:
-        scale = factor(math.prod(_extents(case))) if factor else 1
+        scale = factor(math.prod(extents(case))) if factor else 1
 
         def element(*kept: Any) -> Any:
-            return reduced(reducer, lambda *r: _scaled(x(*_spread(case, 0, kept, r)), scale), _extents(case))
+            return reduced(reducer, lambda *r: _scaled(x(*spread(case, 0, kept, r)), scale), extents(case))
 
         return [result(case, element)]
 
@@ -64,7 +51,7 @@ def _max_grad(case: Case, g: Read, x: Read, y: Read) -> Sequence[Result]:
         return (x(*indices) == y(*kept(indices))).astype(case.result.dtype.value)
 
     ties = te.compute(
-        case.shape(0), lambda *k: total(lambda *r: tie(*_spread(case, 1, k, r)), _extents(case, 1)), name="ties"
+        case.shape(0), lambda *k: total(lambda *r: tie(*spread(case, 1, k, r)), extents(case, 1)), name="ties"
     )
     return [
         result(case, lambda *i: tirx.Select(x(*i) == y(*kept(i)), g(*kept(i)) / ties(*kept(i)), 0.0)),
@@ -75,5 +62,6 @@ KERNELS = {
     "sum": _reduction(te.sum),
     "mean": _reduction(te.sum, lambda count: 1 / count),
     "max": _reduction(te.max),
+    "min": _reduction(te.min),
     "max_grad": Kernel(_max_grad),
 }

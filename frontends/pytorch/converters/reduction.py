@@ -35,10 +35,6 @@ def _axes(x: Tensor, dim: Sequence[int] | int | None) -> list[int]:
     return [axis % len(x.shape) for axis in given] if given else list(range(len(x.shape)))
 
 
-def minimum(b: Builder, x: Operand, dim: Sequence[int] | int | None = None, keepdim: bool = False) -> Tensor:
-    return unary(b, "neg", reduced(b, "max", unary(b, "neg", x), dim, keepdim))
-
-
 def variance(
     b: Builder, x: Operand, dim: Sequence[int] | None = None, correction: float | None = 1, keepdim: bool = False
 ) -> Tensor:
@@ -79,9 +75,9 @@ CONVERTERS = {
     "aten.amax.default": over_axes("max"),
     "aten.max.default": over_axes("max"),
     "aten.max.dim": lambda b, x, dim, keepdim=False: (reduced(b, "max", x, dim, keepdim), None),
-    "aten.amin.default": minimum,
-    "aten.min.default": minimum,
-    "aten.min.dim": lambda b, x, dim, keepdim=False: (minimum(b, x, dim, keepdim), None),
+    "aten.amin.default": over_axes("min"),
+    "aten.min.default": over_axes("min"),
+    "aten.min.dim": lambda b, x, dim, keepdim=False: (reduced(b, "min", x, dim, keepdim), None),
     "aten.linalg_vector_norm.default": norm,
     "aten._weight_norm.default": weight_norm,
     "aten.var.correction": variance,

@@ -1,0 +1,59 @@
+#include "loops.h"
+#include "requantize.h"
+#include "windows.h"
+
+// The most neighbouring sums that are held at once.
+#define SUM_COLUMNS 8
+
+// How sums become results: of `count` elements each, whose zero point is zeros[0].
+typedef struct {
+    const int *zeros;
+    int count;
+    float factor;
+    int mantissa, shift, rounding;
+} sum_scale;
+
+static inline int32_t scaled_sum_i32(int32_t sum, const sum_scale *s) {
+    const int32_t t = sum - s->count * s->zeros[0];
+    const int32_t r = s->rounding == ROUND_AS_FLOAT
+                          ? nearest_limited_f32((float)t * s->factor)
+                          : limited_i32(multiply_fixed_i32(t, s->mantissa, s->shift, s->rounding));
+    return r + s->zeros[1];
+}
+
+// Results `begin` to `begin + n`, from elements of x that are `step` apart and the loops `summed`
+// over what each result is made of.
+static inline void sum_columns_i8(int8_t *y, uint8_t *mask, int begin, int n, const int8_t *x,
+                                  int step, const int *summed, const sum_scale *s) {
+    int32_t sums[SUM_COLUMNS] = {0};
+    const int *row = innermost(summed);
+    row_position at = {0};
+    do {
+        const int8_t *from = x + at.a;
+        for (int k = 0; k < row[0]; k++, from += row[1])
+            for (int i = 0; i < n; i++)
+                sums[i] += from[i * step];
+    } while (next_row(&at, summed));
+    for (int i = 0; i < n; i++)
+        store_i8(y, mask, begin + i, scaled_sum_i32(sums[i], s));
+}
+
+// axes: where each row of `columns` results, `step` apart in x, begins in x. zeros: of x and y.
+static void qsum_i8(int8_t *y, uint8_t *mask, const int8_t *x, int size, int columns, int step,
+                    const int *axes, const int *summed, int count, const int *zeros, float factor,
+                    int mantissa, int shift, int rounding) {
+    const sum_scale s = {zeros, count, factor, mantissa, shift, rounding};
+    const int *row = innermost(axes);
+    row_position at = {0};
+    int begin = 0;
+    clear_mask(mask, size);
+    do {
+        for (int k = 0; k < row[0]; k++)
+            for (int c = 0; c < columns; c += SUM_COLUMNS) {
+                const int8_t *from = x + at.a + k * row[1] + c * step;
+                const int n = at_most(columns - c, SUM_COLUMNS);
+                sum_columns_i8(y, mask, begin, n, from, step, summed, &s);
+                begin += n;
+            }
+    } while (next_row(&at, axes));
+}
