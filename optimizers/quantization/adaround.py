@@ -7,6 +7,7 @@ their triangular factor: a step costs the same for any number of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,7 +32,7 @@ class AdaRound:
         regularization: Weight of what drives each variable to 0 or 1, against the error in units of that of rounding to
             the nearest, times the weights of a channel.
         warmup: Part of the steps without it.
-        columns: Windows of the input that count, drawn from all: they bound time and memory.
+        columns: Places of the output that count, drawn from all: they bound time and memory.
         seed: Of that draw.
     """
 
@@ -49,6 +50,10 @@ class AdaRound:
         if not (0 <= self.warmup < 1 and self.lr > 0 and self.regularization >= 0):
             what = f"adaround: warmup={self.warmup}, lr={self.lr}, regularization={self.regularization}"
             raise CompileError("GL212", what, hint="warmup is below 1, lr above 0, neither of the others negative")
+
+    def places(self, count: int) -> np.ndarray:
+        """Of `count` places of the output those that count, ascending."""
+        return np.sort(np.random.default_rng(self.seed).permutation(count)[: self.columns])
 
     def round(self, rows: np.ndarray, columns: np.ndarray, target: np.ndarray | None = None) -> np.ndarray:
         """Integers within +-127, none further than 1 from its weight unless that lies beyond them.
@@ -166,33 +171,29 @@ def from_rows(op: str, rows: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     return ordered.reshape(shape)
 
 
-def columns_of(
-    op: str, x: np.ndarray, kernel: Sequence[int], attrs: Attrs, most: int, rng: np.random.Generator
-) -> np.ndarray:
-    """float[G, P, K]: what the weights of `rows_of` meet, at P <= `most` places drawn from all; padding is 0.
+def columns_of(op: str, x: np.ndarray, kernel: Sequence[int], attrs: Attrs, places: np.ndarray) -> np.ndarray:
+    """float[G, P, K]: what the weights of `rows_of` meet at these places of the output, as `sums_of`; padding is 0.
 
     Args:
         op: conv2d, depthwise_conv2d or dense.
         x: NHWC images, or [..., K].
         kernel: (KH, KW), unless dense.
         attrs: Of the node.
-        most: Columns that are returned at most.
-        rng: Draws the places.
+        places: int[P], ascending: places of the output, all axes but the last as one.
     """
     if op == "dense":
-        flat = x.reshape(1, -1, x.shape[-1])
-        return flat.take(_drawn(flat.shape[1], most, rng), 1)
+        return x.reshape(1, -1, x.shape[-1]).take(places, 1)
     window = Window.of(attrs, tuple(kernel))
-    rows, width = window.output_size(x.shape)
-    places = _drawn(len(x) * rows * width, most, rng)
-    image, place = np.divmod(places, rows * width)
+    size = math.prod(window.output_size(x.shape))
+    image, place = np.divmod(places, size)
     # Image by image: all windows of all images would be taps times the memory of the images.
-    parts = [window.gather(x[k : k + 1]).reshape(rows * width, window.taps, -1)[place[image == k]] for k in set(image)]
+    parts = [window.gather(x[k : k + 1]).reshape(size, window.taps, -1)[place[image == k]] for k in np.unique(image)]
     taken = np.concatenate(parts)
     groups = x.shape[3] if op == "depthwise_conv2d" else attrs.get("groups", 1)
     return taken.reshape(len(taken), window.taps, groups, -1).transpose(2, 0, 1, 3).reshape(groups, len(taken), -1)
 
 
-def _drawn(count: int, most: int, rng: np.random.Generator) -> np.ndarray:
-    """Numbers below `count`, in order: all, or `most` of them."""
-    return np.sort(rng.permutation(count)[:most])
+def sums_of(y: np.ndarray, groups: int, places: np.ndarray) -> np.ndarray:
+    """float[G, P, O]: the output at these places."""
+    taken: np.ndarray = y.reshape(-1, groups, y.shape[-1] // groups)[places]
+    return taken.transpose(1, 0, 2)

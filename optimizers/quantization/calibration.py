@@ -26,7 +26,7 @@ def run(graph: Graph, ops: OpSet, feed: Feed, observe: Observer = lambda value, 
     for value in graph.inputs:
         arrays[value] = np.asarray(feed[value.name], value.type.dtype.numpy)
         observe(value, arrays[value])
-    dying = _last_uses(graph)
+    dying = last_uses(graph)
     for node in graph.nodes:
         with np.errstate(all="ignore"):
             results = ops[node.op].evaluate([arrays[storage(v)] for v in node.inputs], node.attrs)
@@ -38,7 +38,8 @@ def run(graph: Graph, ops: OpSet, feed: Feed, observe: Observer = lambda value, 
     return {v.name: arrays[storage(v)] for v in graph.outputs}
 
 
-def _last_uses(graph: Graph) -> dict[Node, list[Value]]:
+def last_uses(graph: Graph) -> dict[Node, list[Value]]:
+    """Node -> values that nothing reads after it."""
     kept = {storage(v) for v in graph.outputs} | {s.value for s in graph.states}
     last = {storage(v): node for node in graph.nodes for v in (*node.inputs, *node.outputs)}
     dying: dict[Node, list[Value]] = {}
