@@ -31,8 +31,10 @@ LINEAR: Mapping[str, WeightAxes] = {
 QUANTIZED: Mapping[str, WeightAxes] = {f"q{op}": axes for op, axes in LINEAR.items()}
 # As many as the kernels of every backend take.
 MOST_PARTS: Mapping[str, int] = {"qconv2d": 4, "qdense": 4, "qdepthwise_conv2d": 2}
+# A transposed convolution has the weights of the convolution that it is the input gradient of.
+TRANSPOSED: Mapping[str, WeightAxes] = {"conv2d_input_grad": WeightAxes(out=3, inp=0)}
 # `ordered_dense` is a dense that adds in a fixed order.
-WEIGHTED: Mapping[str, WeightAxes] = {**LINEAR, "ordered_dense": LINEAR["dense"], **QUANTIZED}
+WEIGHTED: Mapping[str, WeightAxes] = {**LINEAR, **TRANSPOSED, "ordered_dense": LINEAR["dense"], **QUANTIZED}
 
 
 def weight_of(node: Node) -> Value:
