@@ -74,7 +74,7 @@ def completed(chosen: Preprocessing, program: Program) -> Preprocessing:
         told = {key: tuple(float(number) / 255 for number in text.split(",")) for key, text in texts.items() if text}
     except ValueError as error:
         raise CompileError("GL212", f"{program.name} is normalised with {texts}", hint="give --mean, --std") from error
-    return replace(chosen, **{key: numbers for key, numbers in told.items() if getattr(chosen, key) is None})
+    return replace(chosen, mean=chosen.mean or told.get("mean"), std=chosen.std or told.get("std"))
 
 
 def prepare(
