@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph, Node, Value
@@ -11,7 +11,6 @@ from gradlet.ir.passes import Context
 from gradlet.ir.program import Program
 from gradlet.ir.verifier import verify
 from gradlet.optimizers.layers import find_layers
-from gradlet.optimizers.linear_ops import LINEAR
 from gradlet.optimizers.pass_manager import PassManager
 from gradlet.optimizers.pipelines import make_passes, parse_pipeline
 from gradlet.optimizers.quantization.calibration import Feed, calibrate
@@ -20,6 +19,7 @@ from gradlet.optimizers.quantization.layers import make_layers
 from gradlet.optimizers.quantization.options import QuantizeOptions
 from gradlet.optimizers.quantization.plan import Plan, make_plan
 from gradlet.optimizers.quantization.ranges import choose
+from gradlet.optimizers.quantization.refine import Refinement, rounding_of
 from gradlet.optimizers.quantization.report import QuantizationReport, TensorReport, compare, in_float
 from gradlet.optimizers.quantization.rule import Setting
 from gradlet.optimizers.quantization.scales import Quantization, limited, of_range
@@ -32,9 +32,8 @@ _COMPARED = 32
 def prepare(program: Program, context: Context, pipeline: str = "forward") -> None:
     """Runs passes that leave a forward graph in which batch norms and activations are part of the layers."""
     graph = program.graph
-    if program.infer or any(v.type.quant for v in graph.values()) or not any(n.op in LINEAR for n in graph.nodes):
-        what = f"{graph.name} is no float model with convolutions or dense layers"
-        raise CompileError("GL242", what, hint="give --quantize a float model; int8 ones need none")
+    if any(v.type.quant for v in graph.values()):
+        raise CompileError("GL242", f"{graph.name} is int8 already", hint="leave --quantize out")
     passes = make_passes(context.toolbox, parse_pipeline(pipeline))
     program.pipeline += [record.text for record in PassManager(context, passes).run(graph)]
 
@@ -55,8 +54,11 @@ def quantize(
     setting = Setting(graph, ops, options)
     plan = make_plan(setting, context.toolbox.converters("int8"), _kept(graph, options, new_head))
     statistics = calibrate(graph, ops, feeds, plan.measured)
-    params = choose_params(plan, statistics, options)
+    params = choose_params(plan, statistics, options, {state.value for state in graph.states})
     layers = make_layers(graph, plan, params, options.weights == "per_tensor")
+    rounding = rounding_of(options.rounding)
+    if rounding or options.correct_bias:
+        layers = Refinement(graph, ops, plan, params, layers, rounding, options.correct_bias).run(feeds)
     conversion = Conversion(graph, ops, plan, params, layers)
     int8 = conversion.write(options.inputs == "int8")
     verify(int8, ops)
@@ -73,14 +75,19 @@ def _kept(graph: Graph, options: QuantizeOptions, new_head: bool) -> list[Node]:
 
 
 def choose_params(
-    plan: Plan, statistics: Mapping[Value, Statistics], options: QuantizeOptions
+    plan: Plan, statistics: Mapping[Value, Statistics], options: QuantizeOptions, constants: Collection[Value] = ()
 ) -> dict[Value, Quantization]:
-    """Root of a group -> its scale and zero point: the ranges of all tensors that were measured, put together."""
+    """Root of a group -> its scale and zero point: the ranges of all tensors that were measured, put together.
+
+    Args:
+        constants: Tensors that may well be 0 throughout.
+    """
     symmetric = options.activations == "symmetric"
     ranges: dict[Value, tuple[float, float]] = {}
     for value in plan.measured:
         root = plan.root(value)
-        low, high = limited(choose(options.ranges, statistics[value], symmetric=symmetric), value)
+        found = choose(options.ranges, statistics[value], symmetric=symmetric)
+        low, high = limited((0.0, 1.0) if value in constants and found == (0.0, 0.0) else found, value)
         before = ranges.get(root, (low, high))
         ranges[root] = min(low, before[0]), max(high, before[1])
     return {root: of_range(range_, symmetric) for root, range_ in ranges.items()}
