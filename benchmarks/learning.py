@@ -68,6 +68,7 @@ CONFIGURATIONS: Mapping[str, Configuration] = {
     "49kb master": Configuration("49kb", batch=64, lr=0.1, gradients="float32", update=MASTER),
     # All layers moved at the rate that suits a few diverge, whatever the numbers.
     "all int8": Configuration("full", lr=0.0004),
+    "all int16": Configuration("full", lr=0.0004, gradients="int16"),
     "all float32": Configuration("full", lr=0.0004, gradients="float32"),
 }
 
