@@ -10,10 +10,12 @@ import numpy as np
 from gradlet.ir.graph import Graph, Node, State, Value
 from gradlet.optimizers.linear_ops import WEIGHTED, is_depthwise, per_channel, weight_parts
 
-_UNARY = {"neg", "exp", "log", "sqrt", "scale", "cast", "relu", "clip", "sigmoid", "silu", "hard_swish", "tanh"}
+_UNARY = {"neg", "exp", "log", "sqrt", "scale", "cast", "relu", "clip", "sigmoid", "silu", "hard_swish", "tanh"} | {
+    *("leaky_relu", "elu", "gelu", "abs", "rsqrt")
+}
 _PER_CHANNEL = {"max_pool2d", "avg_pool2d", "resize", "batch_norm", "batch_norm_train", "bias_add"}
 # One channel of the result depends on the same channel of the operands alone.
-_QUANTIZED = {"quantize", "dequantize", "requantize", "qadd", "qmul", "qavg_pool2d"}
+_QUANTIZED = {"quantize", "dequantize", "requantize", "qadd", "qmul", "qavg_pool2d", "qlookup"}
 _REDUCTIONS = {"mean", "sum", "max", "min", "qsum", "qmean"}
 _PAIRS = {"add", "sub", "mul", "div", "pow", "maximum", "minimum"}
 _ELEMENTWISE = _PAIRS | _UNARY | _PER_CHANNEL | _QUANTIZED

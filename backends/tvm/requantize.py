@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gradlet.backends.tvm.exact import dtype_of, limited
+from gradlet.backends.tvm.exact import dtype_of, limited, real
 from gradlet.backends.tvm.expressions import result
 from gradlet.backends.tvm.kernel import Case, Read, Result
 from gradlet.backends.tvm.package import te, tirx
-from gradlet.ir.requantize import HIGHEST, LOWEST, rounding
+from gradlet.ir.requantize import HIGHEST, LOWEST, quantize_multiplier, rounding
 
 _INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1
 
@@ -20,6 +20,14 @@ def scaled(case: Case, sums: Any, channel: Any, scale: Read, multiplier: Sequenc
     if kind == "float":
         return tirx.nearbyint(sums.astype("float32") * scale(channel))
     return multiply_fixed(sums, multiplier[0](channel, 0), multiplier[0](channel, 1), kind)
+
+
+def scaled_by(x: Any, factor: float, kind: str) -> Any:
+    """Integers times one number, rounded: whole numbers, float32 or int64."""
+    if kind == "float":
+        return tirx.nearbyint(x.astype("float32") * real(factor))
+    mantissa, shift = (tirx.const(n, "int64") for n in quantize_multiplier(factor))
+    return multiply_fixed(x, mantissa, shift, kind)
 
 
 def clamped(case: Case, rounded: Callable[..., Any]) -> list[Result]:
