@@ -12,6 +12,7 @@ from gradlet.frontends.pytorch.tensor import channels_last, natural
 _OVER_CHANNELS = {
     "_native_batch_norm_legit_functional",
     "_native_batch_norm_legit_no_training",
+    "_upsample_nearest_exact2d",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_max_pool1d",
@@ -20,6 +21,8 @@ _OVER_CHANNELS = {
     "avg_pool2d",
     "conv1d",
     "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
     "max_pool1d",
     "max_pool2d",
     "max_pool2d_with_indices",

@@ -35,6 +35,14 @@ def _conv2d(attrs: Any, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor
     return _activated(_nhwc(F.conv2d(_padded(x, attrs), _nchw(w), b, **options)), attrs)
 
 
+def _conv2d_input_grad(attrs: Any, g: Tensor, w: Tensor) -> Tensor:
+    options = {"stride": attrs["strides"], "dilation": attrs.get("dilation", 1), "groups": attrs.get("groups", 1)}
+    padded = F.conv_transpose2d(_nchw(g), _nchw(w), **options)
+    (top, left, _, _), (_, height, width, _) = attrs["padding"], attrs["input_shape"]
+    rows, columns = padded.shape[2:]
+    return _nhwc(F.pad(padded, (-left, left + width - columns, -top, top + height - rows)))
+
+
 def _depthwise_conv2d(attrs: Any, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
     options = {"stride": attrs["strides"], "dilation": attrs.get("dilation", 1), "groups": x.shape[-1]}
     return _activated(_nhwc(F.conv2d(_padded(x, attrs), w.movedim(-1, 0)[:, None], b, **options)), attrs)
@@ -103,7 +111,7 @@ def _slice(attrs: Any, x: Tensor) -> Tensor:
 
 def _gather(attrs: Any, x: Tensor, indices: Tensor) -> Tensor:
     axis, shape = attrs["axis"] % x.ndim, list(x.shape)
-    inside = indices.ravel().clamp(0, shape[axis] - 1)
+    inside = torch.where(indices < 0, indices + shape[axis], indices).ravel().clamp(0, shape[axis] - 1)
     return x.index_select(axis, inside).reshape(*shape[:axis], *indices.shape, *shape[axis + 1 :])
 
 
@@ -170,6 +178,7 @@ TORCH: dict[str, Callable[..., Any]] = {
     "matmul": _matmul,
     "bias_add": lambda attrs, x, b: x + b,
     "conv2d": _conv2d,
+    "conv2d_input_grad": _conv2d_input_grad,
     "depthwise_conv2d": _depthwise_conv2d,
     "max_pool2d": _max_pool2d,
     "avg_pool2d": _avg_pool2d,

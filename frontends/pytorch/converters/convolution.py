@@ -1,9 +1,9 @@
-"""Convolution in one or two dimensions, grouped and depthwise."""
+"""Convolution in one or two dimensions, grouped, depthwise and transposed."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gradlet.frontends.pytorch.builder import Builder, Operand
+from gradlet.frontends.pytorch.builder import Builder, Operand, UnsupportedError
 from gradlet.frontends.pytorch.planes import Padding, on_planes, pair
 from gradlet.frontends.pytorch.tensor import Parameter, Tensor
 from gradlet.ir.graph import Value
@@ -34,6 +34,44 @@ def convolution(dimensions: int) -> Callable[..., Tensor]:
         weights = [_depthwise(b, weight) if is_depthwise else _ohwi(b, weight)]
         weights += [] if bias is None else [b.plain(bias)]
         return on_planes(b, x, dimensions, lambda planes: b(op, planes, *weights, **attrs))
+
+    return convert
+
+
+def transposed(dimensions: int) -> Callable[..., Tensor]:
+    """The input gradient of the convolution with these weights, which go from its outputs to its inputs."""
+
+    def convert(
+        b: Builder,
+        x: Operand,
+        weight: Operand,
+        bias: Operand | None = None,
+        stride: Sizes = (1,),
+        padding: Sizes = (0,),
+        output_padding: Sizes = (0,),
+        groups: int = 1,
+        dilation: Sizes = (1,),
+    ) -> Tensor:
+        kernel, strides, dilations = (pair(sizes, dimensions) for sizes in (weight.shape[2:], stride, dilation))
+        before, more = (pair(sizes, dimensions, first=0) for sizes in (padding, output_padding))
+        # What output_padding adds, the convolution does not have to pad; what is left lies behind its last window.
+        after = [max(p - m, 0) for p, m in zip(before, more, strict=True)]
+        if any(m - p >= s for p, m, s in zip(before, more, strides, strict=True)):
+            raise UnsupportedError(
+                f"output_padding={list(output_padding)}, of at least the stride more than the padding"
+            )
+        attrs: dict[str, Any] = {"strides": strides, "padding": (*before, *after)}
+        attrs |= ({"dilation": dilations} if dilations != (1, 1) else {}) | ({"groups": groups} if groups > 1 else {})
+
+        def make(planes: Value) -> Value:
+            n, *size, _ = planes.type.shape
+            extent = zip(size, strides, before, dilations, kernel, more, strict=True)
+            large = [(length - 1) * s - 2 * p + d * (k - 1) + m + 1 for length, s, p, d, k, m in extent]
+            shape = (n, *large, weight.shape[1] * groups)
+            y = b("conv2d_input_grad", planes, _ohwi(b, weight), input_shape=shape, **attrs)
+            return y if bias is None else b("bias_add", y, b.plain(bias))
+
+        return on_planes(b, x, dimensions, make)
 
     return convert
 
@@ -74,4 +112,6 @@ CONVERTERS = {
     "aten.conv1d.padding": convolution(1),
     "aten.conv2d.default": convolution(2),
     "aten.conv2d.padding": convolution(2),
+    "aten.conv_transpose1d.default": transposed(1),
+    "aten.conv_transpose2d.input": transposed(2),
 }

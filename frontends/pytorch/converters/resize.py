@@ -1,6 +1,7 @@
 """Interpolation of images."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from gradlet.frontends.pytorch.builder import Builder, Operand, UnsupportedError
 from gradlet.frontends.pytorch.tensor import Tensor
@@ -9,7 +10,13 @@ from gradlet.frontends.pytorch.tensor import Tensor
 def nearest(
     b: Builder, x: Operand, output_size: Sequence[int] | None, scale_factors: Sequence[float] | None = None
 ) -> Tensor:
-    return _resize(b, x, output_size, scale_factors, mode="nearest", align_corners=False)
+    return _resize(b, x, output_size, scale_factors, mode="nearest")
+
+
+def nearest_exact(
+    b: Builder, x: Operand, output_size: Sequence[int] | None, scale_factors: Sequence[float] | None = None
+) -> Tensor:
+    return _resize(b, x, output_size, scale_factors, mode="nearest", half_pixel_centers=True)
 
 
 def bilinear(
@@ -27,12 +34,10 @@ def _resize(
     x: Operand,
     output_size: Sequence[int] | None,
     scale_factors: Sequence[float] | None,
-    *,
-    mode: str,
-    align_corners: bool,
+    **attrs: Any,
 ) -> Tensor:
     size = tuple(output_size) if output_size else _scaled(x.shape[2:], scale_factors or ())
-    resized = b("resize", b.channels_last(x), size=size, mode=mode, align_corners=align_corners)
+    resized = b("resize", b.channels_last(x), size=size, **attrs)
     return b.from_channels_last(resized)
 
 
@@ -46,5 +51,6 @@ def _scaled(size: Sequence[int], factors: Sequence[float]) -> tuple[int, ...]:
 
 CONVERTERS = {
     "aten.upsample_nearest2d.vec": nearest,
+    "aten._upsample_nearest_exact2d.vec": nearest_exact,
     "aten.upsample_bilinear2d.vec": bilinear,
 }

@@ -48,7 +48,11 @@ def test_all_unsupported_operators_in_one_error():
 @pytest.mark.parametrize(
     ("function", "shape", "reason"),
     [
-        (lambda x: F.pad(x, (1, 1, 1, 1), mode="reflect"), (1, 2, 4, 4), "mode='reflect'"),
+        (
+            lambda x: F.conv_transpose2d(x, torch.ones(2, 1, 2, 2), output_padding=1, dilation=2),
+            (1, 2, 4, 4),
+            "output_padding=[1, 1]",
+        ),
         (lambda x: F.adaptive_avg_pool2d(x, 3), (1, 2, 4, 4), "[4, 4] to [3, 3]"),
         (lambda x: F.interpolate(x, scale_factor=1.3), (1, 2, 5, 5), "no whole size"),
         (lambda x: F.interpolate(x, size=(8, 8), mode="bicubic"), (1, 2, 4, 4), "aten.upsample_bicubic2d.vec"),
@@ -61,7 +65,7 @@ def test_all_unsupported_operators_in_one_error():
         (lambda x: torch.where(x > 0, x, -x), (3,), "aten.where.self"),
         (lambda x: F.dropout(x, 1.0), (3,), "a rate of 1"),
         (lambda x: x.var(0), (1, 3), "the variance of 1 elements"),
-        (lambda x: F.conv_transpose2d(x, x), (2, 2, 3, 3), "aten.conv_transpose2d.input"),
+        (lambda x: F.conv_transpose3d(x, x), (2, 2, 3, 3, 3), "aten.conv_transpose3d.input"),
     ],
 )
 def test_unsupported_use(function, shape, reason):

@@ -22,6 +22,21 @@ LAYERS = {
     "conv2d_valid": (nn.Conv2d(6, 8, 3, padding="valid"), IMAGE),
     "conv2d_one_channel": (nn.Conv2d(1, 3, 3), (2, 1, 5, 5)),
     "conv2d_unbatched": (nn.Conv2d(6, 8, 3), IMAGE[1:]),
+    "transposed": (nn.ConvTranspose2d(6, 8, 3, stride=2, padding=1, output_padding=1), IMAGE),
+    "transposed_attributes": (
+        nn.ConvTranspose2d(6, 4, (3, 2), (3, 1), (1, 2), (2, 0), groups=2, bias=False, dilation=(1, 3)),
+        IMAGE,
+    ),
+    "transposed_output_padding": (nn.ConvTranspose2d(6, 8, 2, stride=3, output_padding=2), IMAGE),
+    "transposed_depthwise": (nn.ConvTranspose2d(6, 6, 3, padding=1, groups=6), IMAGE),
+    "transposed_unbatched": (nn.ConvTranspose2d(6, 8, 3), IMAGE[1:]),
+    "transposed1d": (nn.ConvTranspose1d(6, 4, 3, stride=2, padding=1), SIGNAL),
+    "transposed_in_between": (
+        nn.Sequential(
+            nn.Conv2d(6, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.ConvTranspose2d(4, 5, 2, 2), nn.BatchNorm2d(5)
+        ),
+        IMAGE,
+    ),
     "depthwise": (nn.Conv2d(6, 6, 3, padding=1, groups=6), IMAGE),
     "depthwise_multiplier": (nn.Conv2d(6, 12, 5, stride=2, padding=2, groups=6), IMAGE),
     "conv1d": (nn.Conv1d(6, 8, 3, stride=2, padding=1), SIGNAL),
@@ -82,6 +97,7 @@ LAYERS = {
     "adaptive_max_pool2d_one": (nn.AdaptiveMaxPool2d(1), IMAGE),
     "nearest": (nn.Upsample(scale_factor=2), IMAGE),
     "nearest_size": (nn.Upsample(size=(9, 4)), IMAGE),
+    "nearest_exact": (nn.Upsample(size=(9, 4), mode="nearest-exact"), IMAGE),
     "bilinear": (nn.Upsample(scale_factor=(2, 3), mode="bilinear"), IMAGE),
     "bilinear_aligned": (nn.Upsample(size=(11, 3), mode="bilinear", align_corners=True), IMAGE),
     "pixel_shuffle": (nn.PixelShuffle(2), (2, 8, 3, 4)),
@@ -89,6 +105,10 @@ LAYERS = {
     "channel_shuffle": (nn.ChannelShuffle(3), IMAGE),
     "zero_pad": (nn.ZeroPad2d((1, 2, 0, 3)), IMAGE),
     "constant_pad": (nn.ConstantPad2d((1, -1, -2, 3), 0.5), IMAGE),
+    "reflection_pad": (nn.ReflectionPad2d((1, 2, 0, 3)), IMAGE),
+    "replication_pad": (nn.ReplicationPad2d((1, 7, 8, 0)), IMAGE),
+    "circular_pad": (nn.CircularPad2d((1, 2, 0, 3)), IMAGE),
+    "reflection_pad1d": (nn.Sequential(nn.ReflectionPad1d(3), nn.Conv1d(6, 4, 3)), SIGNAL),
     "flatten": (nn.Flatten(), IMAGE),
     "identity": (nn.Identity(), ROW),
 }
