@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradlet.frontends.tflite.model import Operator, Tensor, inconsistent
-from gradlet.frontends.tflite.problems import UnsupportedError
+from gradlet.frontends.tflite.problems import OTHER_TYPES, UnsupportedError
 from gradlet.frontends.tflite.schema import TABLES
 from gradlet.ir.graph import Graph, Role, Source, Value
 from gradlet.ir.op_def import Emit, OpSet
@@ -135,7 +135,8 @@ class Builder:
         x, y = self.operand(op, 0), self.y(op)
         types = {DType.F32 if t.dtype is DType.F16 and t.content is not None else t.dtype for t in (x, y)}
         if types not in ({DType.I8}, {DType.F32}):
-            raise UnsupportedError(f"{x.type_name} to {y.type_name}: int8 and float32 are supported")
+            what = f"{x.type_name} to {y.type_name}: int8 and float32 are supported"
+            raise UnsupportedError(what, OTHER_TYPES)
         return types == {DType.I8}
 
     def only_float(self, op: Operator) -> None:

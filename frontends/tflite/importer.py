@@ -17,6 +17,7 @@ from gradlet.frontends.tflite.model import Model, Operator, Tensor, digest, inco
 from gradlet.frontends.tflite.names import Places, identifier, input_name
 from gradlet.frontends.tflite.problems import OTHER_TYPES, Problems, UnsupportedError, unsupported
 from gradlet.frontends.tflite.quantized import ROUNDING
+from gradlet.frontends.tflite.wrapped_indices import without_wrapping
 from gradlet.ir.errors import CompileError
 from gradlet.ir.frontend import ImportRequest
 from gradlet.ir.graph import Graph, Value
@@ -85,7 +86,7 @@ class Importer:
     """
 
     def __init__(self, model: Model, options: ImportOptions, toolbox: Toolbox, name: str, batch: int | None):
-        self.model, self.options = model, options
+        self.model, self.options = without_wrapping(model), options
         self.converters = toolbox.converters("tflite")
         old = next((t.shape[0] for t in model.inputs if t.shape), 1)
         self.builder = Builder(Graph(name), toolbox.ops, (old, batch or old))

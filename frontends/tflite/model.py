@@ -49,7 +49,7 @@ class Tensor:
 
     Attributes:
         index: Its number.
-        dtype: None for an element type that the IR does not have.
+        dtype: None for an element type that the IR does not have; int8 for constants of int4.
         type_name: Of the elements, as TensorFlow calls it.
         shape: Sizes that are open are 1.
         open_axes: Axes whose size is not fixed.
@@ -220,13 +220,15 @@ class _Graph:
         if not 0 <= record["type"] < len(TENSOR_TYPES):
             raise inconsistent(f"an element type of number {record['type']}", where)
         type_name = TENSOR_TYPES[record["type"]]
-        dtype, shape = _DTYPES.get(type_name), record["shape"]
+        shape = record["shape"]
         _check_shape(shape, where)
         if record["buffer"] >= max(len(self.buffers), 1):
             raise inconsistent(f"buffer {record['buffer']} of {len(self.buffers)}", where)
-        quantization = _quantization(record["quantization"], dtype, shape, where)
         data = self.buffers[record["buffer"]] if self.buffers else None
-        content = None if data is None else _content(data, dtype, shape, where)
+        halves = type_name == "INT4" and data is not None
+        dtype = DType.I8 if halves else _DTYPES.get(type_name)
+        quantization = _quantization(record["quantization"], dtype, shape, where)
+        content = None if data is None else (_halves if halves else _content)(data, dtype, shape, where)
         special = "a variable" if record["is_variable"] else "sparse" if record["sparsity"] else ""
         if record["external_buffer"]:
             special = "kept in another file"
@@ -266,6 +268,15 @@ def _content(data: memoryview, dtype: DType | None, shape: tuple[int, ...], wher
     if len(data) != wanted:
         raise inconsistent(f"its buffer has {len(data):,} bytes, {dtype.value}{list(shape)} takes {wanted:,}", where)
     return np.frombuffer(data, kind).reshape(shape)
+
+
+def _halves(data: memoryview, dtype: DType | None, shape: tuple[int, ...], where: str) -> np.ndarray:
+    """int8 of elements of four bits, two a byte, the first in the lower half."""
+    count = math.prod(shape)
+    if len(data) != (count + 1) // 2:
+        raise inconsistent(f"its buffer has {len(data):,} bytes, int4{list(shape)} takes {(count + 1) // 2:,}", where)
+    both = np.frombuffer(data, np.int8)
+    return np.stack([(both << 4) >> 4, both >> 4], 1).ravel()[:count].reshape(shape)
 
 
 def _quantization(

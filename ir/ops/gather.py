@@ -1,4 +1,7 @@
-"""gather(x, indices; axis): numpy's take: indices of one axis of x, in the order of `indices`."""
+"""gather(x, indices; axis): numpy's take: indices of one axis of x, in the order of `indices`.
+
+Negative ones count from the end; what then is still outside of the axis stands for its nearest end.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -27,10 +30,14 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     return [x.with_shape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])]
 
 
+def inside(indices: np.ndarray, size: int) -> np.ndarray:
+    return np.where(indices < 0, indices + size, indices).clip(0, size - 1)
+
+
 def _evaluate(args: Arrays, attrs: Attrs) -> Results:
-    """An index outside of the axis stands for its nearest end."""
     x, indices = args
-    return [x.take(indices, axis_of(attrs, x.ndim), mode="clip")]
+    axis = axis_of(attrs, x.ndim)
+    return [x.take(inside(indices, x.shape[axis]), axis)]
 
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
@@ -65,13 +72,13 @@ def _evaluate_grad(args: Arrays, attrs: Attrs) -> Results:
     after = g.shape[axis + indices.ndim :]
     sums = np.zeros((*g.shape[:axis], size, *after), g.dtype)
     columns = g.reshape(*g.shape[:axis], indices.size, *after)
-    np.add.at(np.moveaxis(sums, axis, 0), indices.ravel().clip(0, size - 1), np.moveaxis(columns, axis, 0))
+    np.add.at(np.moveaxis(sums, axis, 0), inside(indices.ravel(), size), np.moveaxis(columns, axis, 0))
     return [sums]
 
 
 def _indices(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
-    """Some of them outside of every axis, at both ends."""
-    drawn = [rng.integers(-128 if t.dtype is DType.I8 else -3, 12, t.shape).astype(t.dtype.numpy) for t in types]
+    """Some of them negative, and some outside of every axis, at both ends."""
+    drawn = [rng.integers(-128 if t.dtype is DType.I8 else -12, 12, t.shape).astype(t.dtype.numpy) for t in types]
     return [
         rng.normal(size=t.shape).astype(np.float32) if t.dtype is DType.F32 else a
         for t, a in zip(types, drawn, strict=True)

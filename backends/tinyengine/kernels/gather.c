@@ -1,8 +1,9 @@
 #include <stdint.h>
 #include <string.h>
 
-// The nearest of the indices 0 to size - 1.
+// The nearest of the indices 0 to size - 1; negative ones count from the end.
 static inline int nearest_index(int32_t index, int size) {
+    index += index < 0 ? size : 0;
     return index < 0 ? 0 : index < size ? (int)index : size - 1;
 }
 

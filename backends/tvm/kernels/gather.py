@@ -12,8 +12,9 @@ from gradlet.ir.axes import axis_of
 
 
 def _nearest(index: Any, size: int) -> Any:
-    """The nearest of the indices 0 to size - 1."""
-    return tirx.max(tirx.min(index, size - 1), 0)
+    """The nearest of the indices 0 to size - 1; negative ones count from the end."""
+    counted = tirx.Select(index < 0, index + size, index)
+    return tirx.max(tirx.min(counted, size - 1), 0)
 
 
 def _gather(case: Case, x: Read, indices: Read) -> Sequence[Result]:

@@ -10,7 +10,7 @@ from gradlet.ir.tensor_type import i32
 
 
 def gather(b: Builder, op: Operator) -> Value:
-    """Rows of a table of floats learn; constant indices are checked, others are taken as the nearest inside."""
+    """Rows of a table of floats learn; constant indices are checked."""
     if b.option(op, "GatherOptions", "batch_dims"):
         raise UnsupportedError("with batch dimensions")
     x = b.parameter("weight", b.floats(op, 0)) if _is_table(b, op) else b.x(op)
