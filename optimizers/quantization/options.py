@@ -27,6 +27,8 @@ class QuantizeOptions:
         equalize: Even out the ranges of neighbouring layers' channels before.
         correct_bias: Take the mean error that quantised weights make out of the biases.
         rounding: Of weights: nearest, or adaround.
+        qat_steps: Of training with everything rounded, on the calibration samples, to give what the float model gives.
+        qat_lr: Learning rate of the first of these steps (Adam); it falls linearly to 0.
         head: The last layer: `int8` or `float32`; `auto` is float32 where it is new (`--classes`), else int8.
         inputs: `float32`, quantised by the program itself, or `int8`, a quarter of the memory.
         samples: How many samples calibrate at most, in a seeded order; 0: all.
@@ -40,6 +42,8 @@ class QuantizeOptions:
     equalize: bool = False
     correct_bias: bool = False
     rounding: Call = _NEAREST
+    qat_steps: int = 0
+    qat_lr: float = 1e-4
     head: str = "auto"
     inputs: str = "float32"
     samples: int = 256
@@ -52,3 +56,9 @@ class QuantizeOptions:
                 raise CompileError("GL212", f"{name}={getattr(self, name)}", hint=f"give {' or '.join(choices)}")
         if self.samples < 0:
             raise CompileError("GL212", f"calibration with {self.samples} samples", hint="give 0 or more")
+        if self.qat_steps < 0 or self.qat_lr <= 0:
+            what = f"qat_steps={self.qat_steps}, qat_lr={self.qat_lr}"
+            raise CompileError("GL212", what, hint="give 0 steps or more, and a rate above 0")
+        if self.qat_steps and (self.correct_bias or self.rounding != _NEAREST):
+            what = "qat_steps with correct_bias or another rounding, which would undo what is learned"
+            raise CompileError("GL212", what, hint="leave one of them out")

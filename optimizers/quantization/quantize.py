@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import numpy as np
 
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph, Node, Value
@@ -18,12 +20,15 @@ from gradlet.optimizers.quantization.convert import Conversion
 from gradlet.optimizers.quantization.layers import make_layers
 from gradlet.optimizers.quantization.options import QuantizeOptions
 from gradlet.optimizers.quantization.plan import Plan, make_plan
+from gradlet.optimizers.quantization.qat import rounded_states, with_fake_quantize
 from gradlet.optimizers.quantization.ranges import choose
 from gradlet.optimizers.quantization.refine import Refinement, rounding_of
 from gradlet.optimizers.quantization.report import QuantizationReport, TensorReport, compare, in_float
 from gradlet.optimizers.quantization.rule import Setting
 from gradlet.optimizers.quantization.scales import Quantization, limited, of_range
 from gradlet.optimizers.quantization.statistics import Statistics
+
+Train = Callable[[Graph, Graph], Mapping[str, np.ndarray]]
 
 # Samples that the float and the int8 graph are compared on.
 _COMPARED = 32
@@ -39,13 +44,21 @@ def prepare(program: Program, context: Context, pipeline: str = "forward") -> No
 
 
 def quantize(
-    program: Program, context: Context, feeds: Sequence[Feed], options: QuantizeOptions, *, new_head: bool = False
+    program: Program,
+    context: Context,
+    feeds: Sequence[Feed],
+    options: QuantizeOptions,
+    *,
+    new_head: bool = False,
+    train: Train | None = None,
 ) -> QuantizationReport:
     """Turns `program.graph`, which `prepare` has left, into int8.
 
     Args:
         feeds: Samples, each a whole batch for every input of the graph.
         new_head: Whether the head has just been drawn: with `head=auto` it then stays in float32.
+        train: Trains the graph with everything rounded (`with_fake_quantize`), beside the exact one; returns states by
+            name. None takes the parameters as they are.
 
     Raises:
         CompileError: GL240 and GL241 for what is wrong with the samples.
@@ -56,12 +69,20 @@ def quantize(
     statistics = calibrate(graph, ops, feeds, plan.measured)
     params = choose_params(plan, statistics, options, {state.value for state in graph.states})
     layers = make_layers(graph, plan, params, options.weights == "per_tensor")
+    exact = [state.init for state in graph.states]
+    if train:
+        learned = train(with_fake_quantize(graph, ops, plan, params, layers), graph)
+        for state in graph.states:
+            state.init = learned.get(state.name, state.init)
+        layers = rounded_states(graph, layers)
     rounding = rounding_of(options.rounding)
     if rounding or options.correct_bias:
         layers = Refinement(graph, ops, plan, params, layers, rounding, options.correct_bias).run(feeds)
     conversion = Conversion(graph, ops, plan, params, layers)
     int8 = conversion.write(options.inputs == "int8")
     verify(int8, ops)
+    for state, init in zip(graph.states, exact, strict=True):
+        state.init = init
     program.graph = int8
     program.pipeline.append(str(to_call("int8", options)))
     return _report(graph, int8, context, feeds, options, plan, params, conversion)
