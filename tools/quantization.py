@@ -21,6 +21,7 @@ from gradlet.optimizers.quantization.options import QuantizeOptions
 from gradlet.optimizers.quantization.quantize import prepare, quantize
 from gradlet.optimizers.quantization.report import QuantizationReport, quantized_feed
 from gradlet.tools.calibration import Feed, load_calibration
+from gradlet.tools.distillation import distill
 from gradlet.tools.preprocessing import Preprocessing
 
 _EXAMPLE = "--quantize int8{ranges=mse} --calibration samples.npz"
@@ -60,7 +61,13 @@ def quantize_program(
     preprocessing = Preprocessing(mean=options.mean, std=options.std)
     data = load_calibration(calibration, program.graph, options.samples, seed, preprocessing)
     exact = program.graph
-    report = quantize(program, context, data.feeds, options, new_head=classes is not None)
+
+    def learned(student: Graph, teacher: Graph) -> dict[str, np.ndarray]:
+        tools, steps = context.toolbox, options.qat_steps
+        return distill(student, teacher, data.feeds, tools, steps=steps, lr=options.qat_lr, prediction=prediction)
+
+    train = learned if options.qat_steps else None
+    report = quantize(program, context, data.feeds, options, new_head=classes is not None, train=train)
     if data.labels is None or classes is not None:
         return report
     graphs = {"float32": exact, "int8": program.graph}
