@@ -15,7 +15,8 @@ _UNARY = {"neg", "exp", "log", "sqrt", "scale", "cast", "relu", "clip", "sigmoid
 }
 _PER_CHANNEL = {"max_pool2d", "avg_pool2d", "resize", "batch_norm", "batch_norm_train", "bias_add"}
 # One channel of the result depends on the same channel of the operands alone.
-_QUANTIZED = {"quantize", "dequantize", "requantize", "qadd", "qmul", "qavg_pool2d", "qlookup"}
+_QUANTIZED_PAIRS = {"qadd", "qmul", "qsquared_difference", "qprelu"}
+_QUANTIZED = {"quantize", "dequantize", "requantize", "qavg_pool2d", "qlookup"} | _QUANTIZED_PAIRS
 _REDUCTIONS = {"mean", "sum", "max", "min", "qsum", "qmean"}
 _PAIRS = {"add", "sub", "mul", "div", "pow", "maximum", "minimum"}
 _ELEMENTWISE = _PAIRS | _UNARY | _PER_CHANNEL | _QUANTIZED

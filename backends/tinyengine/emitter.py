@@ -11,7 +11,7 @@ import jinja2
 
 from gradlet.backends.tinyengine import c_text
 from gradlet.backends.tinyengine.c_source import collect
-from gradlet.backends.tinyengine.kernel import Arg, Call, Scratch
+from gradlet.backends.tinyengine.kernel import Arg, Call, Scratch, Table
 from gradlet.backends.tinyengine.model import SAVE_VERSION, Model, Routine, describe
 from gradlet.backends.tinyengine.report import report
 from gradlet.ir.backend import Artifact
@@ -119,7 +119,7 @@ def _argument(arg: Arg, index: int, routine: Routine, model: Model) -> str:
             return place(arg, routine, model)
         case Scratch():
             return f"{model.name}_arena + {routine.scratch(index)}"
-        case tuple():
+        case tuple() | Table():
             return model.tables[arg]
         case float():
             return c_text.float_literal(arg)

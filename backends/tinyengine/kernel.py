@@ -6,12 +6,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import KernelChoice, Node, Value
 from gradlet.ir.plugin import Toolbox
 from gradlet.ir.program import Program
 from gradlet.ir.target import Target
-from gradlet.ir.tensor_type import DType
+from gradlet.ir.tensor_type import DType, TensorType
 
 
 class Scratch:
@@ -20,8 +22,25 @@ class Scratch:
 
 SCRATCH = Scratch()
 
+
+@dataclass(frozen=True)
+class Table:
+    """A constant array in flash."""
+
+    type: TensorType
+    content: bytes
+
+    @staticmethod
+    def of(array: np.ndarray) -> Table:
+        return Table(TensorType(DType(array.dtype.name), array.shape), array.tobytes())
+
+    @property
+    def array(self) -> np.ndarray:
+        return np.frombuffer(self.content, self.type.dtype.numpy)
+
+
 # A value is a pointer to its elements, None is NULL, a tuple a constant array of int.
-Arg = Value | int | float | None | tuple[int, ...] | Scratch
+Arg = Value | int | float | None | tuple[int, ...] | Table | Scratch
 
 
 @dataclass(frozen=True)

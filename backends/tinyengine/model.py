@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from gradlet.backends.tinyengine.c_text import Names, identifier, parameter
-from gradlet.backends.tinyengine.kernel import Kernel, choose
+from gradlet.backends.tinyengine.kernel import Kernel, Table, choose
 from gradlet.backends.tinyengine.placement import place
 from gradlet.ir.graph import Graph, Node, State, Value, written_states
 from gradlet.ir.memory_plan import MemoryPlan
@@ -150,11 +150,11 @@ class Model:
         return _SAVE_HEAD + self.state_bytes + _SAVE_CHECKSUM
 
     @cached_property
-    def tables(self) -> dict[tuple[int, ...], str]:
-        """The tuples that kernels are given: constants in flash, as literals in a call they would be on the stack."""
+    def tables(self) -> dict[tuple[int, ...] | Table, str]:
+        """The arrays that kernels are given: constants in flash, as literals in a call they would be on the stack."""
         calls = [c for r in self.routines for n in r.graph.nodes for c in r.kernels[n].calls(n)]
-        tuples = dict.fromkeys(a for c in calls for a in c.args if isinstance(a, tuple))
-        return {numbers: f"{self.name}_table_{k}" for k, numbers in enumerate(tuples)}
+        tables = dict.fromkeys(a for c in calls for a in c.args if isinstance(a, tuple | Table))
+        return {table: f"{self.name}_table_{k}" for k, table in enumerate(tables)}
 
     def variable(self, value: Value) -> Variable:
         return self._by_name[value.name]
