@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradlet.ir.plugin import load as load_plugins
     from gradlet.tools.api import compile_module as compile
+    from gradlet.tools.export import export
     from gradlet.tools.fine_tuning import train
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "compile", "load_plugins", "train"]
+__all__ = ["__version__", "compile", "export", "load_plugins", "train"]
 
 _LAZY = {
     "compile": ("gradlet.tools.api", "compile_module"),
+    "export": ("gradlet.tools.export", "export"),
     "load_plugins": ("gradlet.ir.plugin", "load"),
     "train": ("gradlet.tools.fine_tuning", "train"),
 }

@@ -34,6 +34,7 @@ CODES = {
     "GL116": "the network of a checkpoint does not fit together",
     "GL117": "a file is no TFLite model, or a damaged one",
     "GL118": "a TFLite model does not fit together",
+    "GL119": "what was learnt cannot be written into a TFLite model",
     "GL201": "an op on a path to be trained has no gradient",
     "GL202": "nothing is trainable",
     "GL203": "a loss does not accept the prediction",

@@ -11,7 +11,7 @@ import gradlet
 from gradlet.ir.errors import CompileError
 
 # Each is a module of gradlet.tools with HELP, configure(parser) and main(args) -> exit status.
-COMMANDS = ("compile", "run", "show", "bisect", "new_op")
+COMMANDS = ("compile", "run", "export", "show", "bisect", "new_op")
 INTERRUPTED = 130
 
 

@@ -19,6 +19,7 @@ from rich.console import Console
 from gradlet.ir.plugin import load
 from gradlet.tools.api import Compiled, Options, compile_program, import_source
 from gradlet.tools.emulate import emulate
+from gradlet.tools.export import pack_plan
 from gradlet.tools.paths import parse_bytes, user_path
 from gradlet.tools.summary import show_summary
 
@@ -36,6 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--target", default=default.target, help="device (%(default)s)")
     add("--out", metavar="DIR", help="write the artefacts, the program and report.json there")
+    add("--pack", metavar="FILE.tflite", help="write a copy of a .tflite model that brings program and report along")
     add("--scheme", help=f"what learns: a name, a YAML or textproto file, none ({default.scheme})")
     add("--update", default=default.update, help="update rule, e.g. momentum{momentum=0.9} (%(default)s)")
     add("--gradients", default=default.gradients, help="of int8 layers: int8, int16, float32 (%(default)s)")
@@ -120,3 +122,6 @@ def finish(compiled: Compiled, args: argparse.Namespace, console: Console) -> No
     if args.out:
         for path in compiled.save(user_path(args.out)):
             console.print(f"wrote {path}", highlight=False)
+    if args.pack:
+        pack_plan(compiled, user_path(args.model or EXAMPLE), user_path(args.pack))
+        console.print(f"wrote {user_path(args.pack)}", highlight=False)

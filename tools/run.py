@@ -32,6 +32,7 @@ from gradlet.tools.api import context_of
 from gradlet.tools.curves import check_drawable, draw
 from gradlet.tools.datasets import Dataset, Holdout, load_dataset
 from gradlet.tools.evaluation import class_names, labels_key
+from gradlet.tools.export import load_program
 from gradlet.tools.fine_tuning import Callbacks, fine_tune
 from gradlet.tools.interrupts import wished_to_stop
 from gradlet.tools.paths import user_path
@@ -48,7 +49,7 @@ FORMS = {"accuracy": ".2%", "squared_error": ".4g"}
 def configure(parser: argparse.ArgumentParser) -> None:
     default = Settings()
     add = parser.add_argument
-    add("program", help="a program that `gradlet compile` wrote")
+    add("program", help="a program that `gradlet compile` wrote, or a .tflite file with one")
     add("--data", required=True, help="FILE.npz, FOLDER, path.py:function, or digits:TURNS")
     add("--test-share", type=float, default=Holdout.share, help="to hold back of data without a split (%(default)s)")
     add("--split-seed", type=int, default=Holdout.seed, help="which samples these are (%(default)s)")
@@ -93,7 +94,7 @@ def main(args: argparse.Namespace) -> int:
     settings, preprocessing = _settings(args), _preprocessing(args)
     if args.png:
         check_drawable()
-    program = files.load(user_path(args.program), tools.ops)
+    program = load_program(user_path(args.program), tools)
     data = load_dataset(args.data, Holdout(args.test_share, args.split_seed))
     target: Target = tools.get("targets", args.target or "x86_64")
     backend: Backend = tools.get("backends", args.backend or (target.backend if args.target else "reference"))

@@ -12,13 +12,14 @@ import argparse
 from gradlet.ir import files
 from gradlet.ir.errors import CompileError
 from gradlet.ir.plugin import load
+from gradlet.tools.export import load_program
 from gradlet.tools.paths import user_path
 
 HELP = "print a program, or convert it between binary and text"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("program", help="a file that `gradlet compile` or a frontend wrote")
+    parser.add_argument("program", help="what `gradlet compile` wrote, or a .tflite file with it")
     parser.add_argument("--graph", choices=("step", "infer"), default="step", help="which graph to print")
     parser.add_argument("--to", metavar="FILE", help="write the program there instead; .textproto makes it text")
     parser.add_argument("--plugin", action="append", default=[], metavar="MODULE:NAME", help="load this plugin too")
@@ -27,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     tools = load(args.plugin)
     path = user_path(args.program)
-    program = files.load(path, tools.ops)
+    program = load_program(path, tools)
     if args.to:
         for written in files.save(program, user_path(args.to), tools.ops):
             print(f"wrote {written}")

@@ -83,6 +83,7 @@ class Importer:
     Attributes:
         makers: Which operator the nodes and states of a place come from.
         predictions: Outputs of the program, by their number in the model.
+        head: The layer that a new head replaces.
     """
 
     def __init__(self, model: Model, options: ImportOptions, toolbox: Toolbox, name: str, batch: int | None):
@@ -93,12 +94,13 @@ class Importer:
         self.problems, self.places = Problems(), Places()
         self.makers: dict[str, Operator] = {}
         self.predictions: dict[int, Value] = {}
+        self.head: Operator | None = None
 
     def program(self) -> Program:
         if not self.model.inputs or not self.model.outputs:
             raise inconsistent("the model has no input, or no output")
         logits = [logits_of(self.model, tensor) for tensor in self.model.outputs]
-        head = head_of(self.model, logits[0]) if self.options.classes else None
+        self.head = head = head_of(self.model, logits[0]) if self.options.classes else None
         wanted = needed(self.model, [t for t in head.inputs[:1] if t] if head else logits)
         self.problems.check_model(self.model, wanted)
         for tensor in self.model.inputs:

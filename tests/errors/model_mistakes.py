@@ -198,6 +198,16 @@ def gl118(user: User) -> None:
     user.types("compile", "net.tflite")
 
 
+def gl119(user: User) -> None:
+    """What was learnt from one model is written into another."""
+    user.has_tflite(small_tflite())
+    user.types("compile", "net.tflite", "--scheme", "last_1", "--out", "build")
+    content = small_model()
+    content["subgraphs"][0]["operators"][0]["builtin_options"]["fused_activation_function"] = 3
+    user.has_tflite(flatbuffer(content))
+    user.types("export", "build/net.gradlet", "--model", "net.tflite", "--out", "trained.tflite")
+
+
 def gl201(user: User) -> None:
     """The plugin's op has no gradient, and a layer before it learns."""
     program, tools = user.doubles()
