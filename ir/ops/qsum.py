@@ -1,4 +1,7 @@
-"""qsum(x) and qmean(x): the sum and the mean over some axes of an int8 tensor, requantised."""
+"""qsum(x) and qmean(x): the sum and the mean over some axes of an int8 tensor, requantised.
+
+TFLite scales a mean in integers, and a sum in floats, which it rounds half away from zero.
+"""
 
 import math
 from collections.abc import Sequence
@@ -18,6 +21,7 @@ from gradlet.ir.requantize import (
     clamped,
     multiply_fixed,
     quantize_multiplier,
+    round_half_away,
     rounding,
 )
 from gradlet.ir.tensor_type import TensorType
@@ -34,14 +38,18 @@ def factor(op: str, shape: Sequence[int], attrs: Attrs) -> float:
     return ratio / count_of(shape, attrs) if op == "qmean" else ratio
 
 
-def multiplier(op: str, shape: Sequence[int], attrs: Attrs) -> tuple[int, int]:
+def mean_multiplier(shape: Sequence[int], attrs: Attrs) -> tuple[int, int]:
     """(mantissa, shift): TFLite divides the mantissa of the ratio by the count, and cuts off."""
     mantissa, shift = quantize_multiplier(attrs["x_scale"] / attrs["y_scale"])
-    if op == "qsum":
-        return mantissa, shift
     count = count_of(shape, attrs)
     more = min(count.bit_length() - 1, 32, 31 + shift)
     return (mantissa << more) // count, shift - more
+
+
+def sum_line(shape: Sequence[int], attrs: Attrs) -> tuple[np.float32, np.float32]:
+    """(scale, bias) of TFLite's sums: `sum(x) * scale + bias`, each operation rounded to float32."""
+    scale = np.float32(attrs["x_scale"]) / np.float32(attrs["y_scale"])
+    return scale, np.float32(-attrs["x_zero"]) * scale * np.float32(count_of(shape, attrs))
 
 
 def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
@@ -56,6 +64,10 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     return with_mask(reduced_shape(types[0], attrs), attrs)
 
 
+# Many results lie in the middle between two integers.
+_HALVES = {"x_scale": 0.5, "y_scale": 1.0}
+
+
 def _op(name: str, quiet: Attrs, loud: Attrs) -> OpDef:
     def evaluate(args: Arrays, attrs: Attrs) -> Results:
         (x,), kind = args, rounding(attrs)
@@ -66,8 +78,12 @@ def _op(name: str, quiet: Attrs, loud: Attrs) -> OpDef:
             r = sums * factor(name, x.shape, attrs)
         elif kind == "float":
             r = np.rint(sums.astype(np.float32) * np.float32(factor(name, x.shape, attrs)))
+        elif name == "qsum":
+            scale, bias = sum_line(x.shape, attrs)
+            stored = sums + count_of(x.shape, attrs) * attrs["x_zero"]
+            r = round_half_away(stored.astype(np.float32) * scale + bias)
         else:
-            mantissa, shift = multiplier(name, x.shape, attrs)
+            mantissa, shift = mean_multiplier(x.shape, attrs)
             r = multiply_fixed(sums, np.array(mantissa), np.array(shift), kind)
         y, inside = clamped(r, attrs["y_zero"])
         y = y if smooth else y.astype(np.int8)
@@ -97,6 +113,7 @@ def _op(name: str, quiet: Attrs, loud: Attrs) -> OpDef:
             Example([i8(7, 50)], loud | twice | {"axis": (0,)}, integers(), ()),
             Example([i8(2, 3, 4, 5, 6)], quiet | twice | {"axis": (0, 2, 4)}, integers(), ()),
             Example([i8(40, 7)], quiet | once | {"axis": (1,)}, integers(), ()),
+            Example([i8(90, 3)], quiet | twice | _HALVES | {"axis": (1,)}, integers(), ()),
         ],
     )
 

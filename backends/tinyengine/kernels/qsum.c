@@ -5,20 +5,32 @@
 // The most neighbouring sums that are held at once.
 #define SUM_COLUMNS 8
 
-// How sums become results: of `count` elements each, whose zero point is zeros[0].
+// How sums become results: of `count` elements each, whose zero point is zeros[0]. `bias` stands
+// for the zero points where TFLite adds: mantissa is 0 then.
 typedef struct {
     const int *zeros;
     int count;
-    float factor;
+    float factor, bias;
     int mantissa, shift, rounding;
 } sum_scale;
 
+// The nearest integer, half away from zero, within +-BEYOND_I8.
+static inline int32_t half_away_f32(float x) {
+    const float limited = x > -BEYOND_I8 ? x < BEYOND_I8 ? x : BEYOND_I8 : -BEYOND_I8;
+    const int whole = (int)limited;
+    const float rest = limited - (float)whole;
+    return whole + (rest >= 0.5f) - (rest <= -0.5f);
+}
+
 static inline int32_t scaled_sum_i32(int32_t sum, const sum_scale *s) {
     const int32_t t = sum - s->count * s->zeros[0];
-    const int32_t r = s->rounding == ROUND_AS_FLOAT
-                          ? nearest_limited_f32((float)t * s->factor)
-                          : limited_i32(multiply_fixed_i32(t, s->mantissa, s->shift, s->rounding));
-    return r + s->zeros[1];
+    if (s->rounding == ROUND_AS_FLOAT)
+        return nearest_limited_f32((float)t * s->factor) + s->zeros[1];
+    if (s->mantissa == 0) {
+        const float product = (float)sum * s->factor;
+        return half_away_f32(product + s->bias) + s->zeros[1];
+    }
+    return limited_i32(multiply_fixed_i32(t, s->mantissa, s->shift, s->rounding)) + s->zeros[1];
 }
 
 // Results `begin` to `begin + n`, from elements of x that are `step` apart and the loops `summed`
@@ -41,8 +53,8 @@ static inline void sum_columns_i8(int8_t *y, uint8_t *mask, int begin, int n, co
 // axes: where each row of `columns` results, `step` apart in x, begins in x. zeros: of x and y.
 static void qsum_i8(int8_t *y, uint8_t *mask, const int8_t *x, int size, int columns, int step,
                     const int *axes, const int *summed, int count, const int *zeros, float factor,
-                    int mantissa, int shift, int rounding) {
-    const sum_scale s = {zeros, count, factor, mantissa, shift, rounding};
+                    float bias, int mantissa, int shift, int rounding) {
+    const sum_scale s = {zeros, count, factor, bias, mantissa, shift, rounding};
     const int *row = innermost(axes);
     row_position at = {0};
     int begin = 0;

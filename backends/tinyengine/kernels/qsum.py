@@ -6,7 +6,7 @@ from gradlet.backends.tinyengine.kernel import Call, Kernel, beside, call
 from gradlet.backends.tinyengine.loops import loops, row_major
 from gradlet.ir.axes import axes_of
 from gradlet.ir.graph import Node
-from gradlet.ir.ops.qsum import count_of, factor, multiplier
+from gradlet.ir.ops.qsum import count_of, factor, mean_multiplier, sum_line
 from gradlet.ir.requantize import ROUNDINGS, rounding
 from gradlet.ir.tensor_type import DType
 
@@ -19,9 +19,19 @@ def _qsum(node: Node) -> Call:
     nests = (loops([shape[a] for a in some], [steps[a] for a in some]) for some in (kept, axes))
     columns = (1, 0) if last is None else (shape[last], steps[last])
     zeros, count = (attrs["x_zero"], attrs["y_zero"]), count_of(shape, attrs)
-    how = (float(np.float32(factor(node.op, shape, attrs))), *multiplier(node.op, shape, attrs))
     operands = [y, mask[0] if mask else None, x, y.type.size, *columns, *nests]
-    return call("qsum_i8", *operands, count, zeros, *how, ROUNDINGS.index(rounding(attrs)))
+    return call("qsum_i8", *operands, count, zeros, *_scale(node), ROUNDINGS.index(rounding(attrs)))
+
+
+def _scale(node: Node) -> tuple[float, float, int, int]:
+    """factor, bias, mantissa, shift."""
+    shape, attrs = node.inputs[0].type.shape, node.attrs
+    if rounding(attrs) == "float":
+        return float(np.float32(factor(node.op, shape, attrs))), 0.0, 0, 0
+    if node.op == "qmean":
+        return 0.0, 0.0, *mean_multiplier(shape, attrs)
+    scale, bias = sum_line(shape, attrs)
+    return float(scale), float(bias), 0, 0
 
 
 _KERNEL = Kernel(beside(__file__), _qsum, dtypes=(DType.I8,))

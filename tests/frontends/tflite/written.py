@@ -97,14 +97,15 @@ def _tensor(schema: Any, told: Written, number: int) -> Any:
     return tensor
 
 
-def interpreted(data: bytes, feed: np.ndarray | Sequence[np.ndarray], tensor: int | None = None) -> np.ndarray:
-    """What TensorFlow's reference kernels compute: the first output, or another tensor."""
+def interpreted(
+    data: bytes, feed: np.ndarray | Sequence[np.ndarray], tensor: int | None = None, kernels: str = "BUILTIN_REF"
+) -> np.ndarray:
+    """What TensorFlow's kernels, the reference ones or others, compute: the first output, or another tensor."""
     tf = tensorflow()
-    kernels = tf.lite.experimental.OpResolverType.BUILTIN_REF
     interpreter = tf.lite.Interpreter(
         model_content=data,
         num_threads=1,
-        experimental_op_resolver_type=kernels,
+        experimental_op_resolver_type=getattr(tf.lite.experimental.OpResolverType, kernels),
         experimental_preserve_all_tensors=tensor is not None,
     )
     interpreter.allocate_tensors()
