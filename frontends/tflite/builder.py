@@ -77,6 +77,8 @@ class Builder:
         content, tensor = self.constant(op, index), self.operand(op, index)
         if content.dtype == np.float32:
             return content
+        if content.dtype != np.int8:
+            raise UnsupportedError(f"operand {index} is a constant of type {tensor.type_name}")
         if HYBRID not in self.notes:
             self.notes.append(HYBRID)
         return real(content, tensor)

@@ -10,23 +10,28 @@ from gradlet.ir.tensor_type import i32
 
 
 def gather(b: Builder, op: Operator) -> Value:
-    """Rows of a table of floats learn; constant indices are checked."""
     if b.option(op, "GatherOptions", "batch_dims"):
         raise UnsupportedError("with batch dimensions")
-    x = b.parameter("weight", b.floats(op, 0)) if _is_table(b, op) else b.x(op)
-    rank, axis = len(x.type.shape), b.option(op, "GatherOptions", "axis")
+    return _taken(b, op, 0, 1, b.option(op, "GatherOptions", "axis"))
+
+
+def embedding_lookup(b: Builder, op: Operator) -> Value:
+    return _taken(b, op, 1, 0, 0)
+
+
+def _taken(b: Builder, op: Operator, table: int, numbers: int, axis: int) -> Value:
+    """Indices of an axis of an operand; a constant of floats learns, and constant indices are checked."""
+    is_learning = b.is_constant(op, table) and b.constant(op, table).dtype.kind == "f"
+    x = b.parameter("weight", b.floats(op, table)) if is_learning else b.x(op, table)
+    rank = len(x.type.shape)
     if not -rank <= axis < rank:
         raise inconsistent(f"{op.name} along axis {axis} of {x.type}", b.emit.loc)
-    if not b.is_constant(op, 1):
-        return b("gather", x, b.x(op, 1), axis=axis % rank)
-    indices = b.integers(op, 1)
+    if not b.is_constant(op, numbers):
+        return b("gather", x, b.x(op, numbers), axis=axis % rank)
+    indices = b.integers(op, numbers)
     if ((indices < 0) | (indices >= x.type.shape[axis])).any():
         raise inconsistent(f"{op.name} takes what axis {axis} of {x.type} does not have", b.emit.loc)
     return b("gather", x, b.buffer("indices", indices, i32(*indices.shape)), axis=axis % rank)
-
-
-def _is_table(b: Builder, op: Operator) -> bool:
-    return b.is_constant(op, 0) and b.constant(op, 0).dtype.kind == "f"
 
 
 def argmax(b: Builder, op: Operator) -> Value:
@@ -38,4 +43,4 @@ def argmax(b: Builder, op: Operator) -> Value:
     return b("argmax", x, axis=axes[0] % rank)
 
 
-CONVERTERS = {"GATHER": gather, "ARG_MAX": argmax}
+CONVERTERS = {"GATHER": gather, "EMBEDDING_LOOKUP": embedding_lookup, "ARG_MAX": argmax}

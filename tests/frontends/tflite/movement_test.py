@@ -15,6 +15,7 @@ from gradlet.ir.program import Program
 from gradlet.tests.frontends.tflite.imported import imported, real, toolbox
 from gradlet.tests.frontends.tflite.operators import X, f32
 from gradlet.tests.frontends.tflite.written import Step, Written, constant, interpreted, tensorflow, written
+from gradlet.tools.api import compile_module
 
 TYPES = ("float32", "int8", "int32")
 
@@ -200,17 +201,18 @@ def _with_batch(name: str, number: int, operand: Any) -> Any:
     return np.array(operand + 1) if (name, number) in (("SPLIT", 0), ("SPLIT_V", 2)) else operand
 
 
-def test_indices_that_are_fed():
+@pytest.mark.parametrize(("name", "dtype"), [("GATHER", "int32"), ("GATHER", "int64"), ("EMBEDDING_LOOKUP", "int32")])
+def test_indices_that_are_fed(name, dtype):
     """As for words: a table of floats, which learns, and numbers of its rows."""
-    table, scales = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32), np.arange(12).reshape(2, 6) % 7
-    for dtype in ("int32", "int64"):
-        tensors = [constant(table), Written((2, 6), dtype), Written((2, 6, 3), "float32")]
-        data = written(tensors, [Step("GATHER", [0, 1], [2], "GatherOptions", {"axis": 0})], [1], [2])
-        program = imported(data)
-        (state,) = (s for s in program.graph.states if s.trainable)
-        assert state.value.type.shape == (7, 3) and str(program.graph.inputs[0].type) == "i32[2,6]"
-        (found,) = outputs(program, [scales.astype(np.int32)])
-        np.testing.assert_array_equal(found, interpreted(data, [scales.astype(dtype)]))
+    table, numbers = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32), np.arange(12) * 3 % 7
+    tensors = [constant(table), Written((12,), dtype), Written((12, 3), "float32")]
+    step = Step(name, [0, 1] if name == "GATHER" else [1, 0], [2], "GatherOptions" if name == "GATHER" else "")
+    data = written(tensors, [step], [1], [2])
+    program = imported(data)
+    (state,) = (s for s in program.graph.states if s.trainable)
+    assert state.value.type.shape == (7, 3) and str(program.graph.inputs[0].type) == "i32[12]"
+    (found,) = outputs(program, [numbers.astype(np.int32)])
+    np.testing.assert_array_equal(found, interpreted(data, [numbers.astype(dtype)]))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
@@ -374,19 +376,54 @@ def test_large_constants_are_not_made(op, count):
     assert caught.value.code == "GL105"
 
 
-def test_keras_layers_that_move_elements():
-    """What the converter makes of Keras' own layers, in int8."""
+def keras_net() -> Any:
+    """Of layers that move elements, between two that learn."""
     keras = tensorflow().keras
+    keras.utils.set_random_seed(0)
     layers = keras.layers
     image = keras.Input((6, 8, 4), batch_size=1)
-    x = layers.Permute((3, 1, 2))(layers.Cropping2D(((1, 0), (2, 1)))(image))
-    x = layers.Concatenate(axis=1)([x, x[:, ::-1], layers.Reshape((4, 5, 5))(x)[:, 1:3]])
-    y = layers.Flatten()(x)[:, 5:45:2]
-    program, data = _converted(keras.Model(image, y))
+    x = layers.Permute((3, 1, 2))(layers.Cropping2D(((1, 0), (2, 1)))(layers.Conv2D(5, 1)(image)))
+    x = layers.Concatenate(axis=1)([x, x[:, ::-1], layers.Reshape((5, 5, 5))(x)[:, 1:3]])
+    return keras.Model(image, layers.Dense(4)(layers.Flatten()(x)[:, 5:45:2]))
+
+
+def test_keras_layers_that_move_elements():
+    """What the converter makes of them, in int8."""
+    program, data = _converted(keras_net())
+    assert {"transpose", "slice", "flip", "concat", "reshape"} <= {node.op for node in program.graph.nodes}
     feeds = feeds_of(program)
     wanted = interpreted(data, feeds)
     (quant,) = _output_quantisation(data)
     np.testing.assert_array_equal(outputs(program, feeds)[0], real(wanted, *quant))
+
+
+@pytest.mark.parametrize("gradients", ["float32", "int8"])
+def test_what_lies_before_moved_int8_learns(gradients):
+    """Alike in numpy and in C."""
+    _, data = _converted(keras_net())
+    x = np.random.default_rng(0).integers(-128, 128, (1, 6, 8, 4)).astype(np.int8)
+    options = {"scheme": "full", "target": "x86_64", "gradients": gradients}
+    states = []
+    for backend in ("reference", "tinyengine"):
+        compiled = compile_module(imported(data), backend=backend, **options)
+        session = compiled.open()
+        try:
+            before = {name: array.copy() for name, array in session.states().items()}
+            feed = {"label": np.array([2], np.int32), "lr": np.array(0.05, np.float32)}
+            losses = [float(session.train_step(feed | _image(compiled.program, x))["loss"]) for _ in range(4)]
+            states.append(dict(session.states()))
+        finally:
+            session.close()
+        assert losses[-1] < losses[0]
+        int8 = [name for name, array in before.items() if array.dtype == np.int8]
+        assert len(int8) == 2 and all((states[-1][name] != before[name]).any() for name in int8)
+    for name, array in states[0].items():
+        if array.dtype == np.int8:
+            np.testing.assert_array_equal(states[1][name], array, err_msg=name)
+
+
+def _image(program: Program, x: np.ndarray) -> dict[str, np.ndarray]:
+    return {program.graph.inputs[0].name: x}
 
 
 def _converted(net: Any) -> tuple[Program, bytes]:

@@ -212,19 +212,33 @@ def test_a_model_of_dynamic_range():
     assert {state.value.type.dtype for state in program.graph.states if state.trainable} == {DType.F32}
 
 
+def four_bits(numbers: np.ndarray, scales: list[float]) -> Written:
+    """Two a byte, the first in the lower half."""
+    nibbles = np.append(numbers.ravel(), [0] * (numbers.size % 2)).astype(np.uint8) & 15
+    return Written(numbers.shape, "int4", nibbles[::2] | nibbles[1::2] << 4, scales)
+
+
 def test_weights_of_four_bits():
-    """Two a byte, an odd number of them; in int8, bit for bit."""
+    """An odd number of them; in int8, bit for bit."""
     rng = np.random.default_rng(0)
-    numbers, scales = rng.integers(-8, 8, (5, 3, 3, 3)), [f32(s) for s in rng.uniform(0.05, 0.1, 5)]
-    nibbles = np.append(numbers.ravel(), 0).astype(np.uint8) & 15
-    packed = nibbles[::2] | nibbles[1::2] << 4
-    w = Written(numbers.shape, "int4", packed, scales)
+    scales = [f32(s) for s in rng.uniform(0.05, 0.1, 5)]
+    w = four_bits(rng.integers(-8, 8, (5, 3, 3, 3)), scales)
     bias = constant(rng.integers(-500, 500, 5).astype(np.int32), scales=[f32(np.float32(X[0]) * s) for s in scales])
     image, y = (1, 30, 30, 3), activation((1, 30, 30, 5), 0.05, -5)
     options = {"strideW": 1, "strideH": 1}
     data = single("CONV_2D", [activation(image, *X)], y, [w, bias], table="Conv2DOptions", **options)
     x = integers(image, 1)
     np.testing.assert_array_equal(computed(imported(data), x), real(interpreted(data, x), y.scales[0], y.zero))
+
+
+def test_weights_of_four_bits_before_activations_in_floats():
+    numbers, x = np.random.default_rng(0).integers(-7, 8, (6, 16)), floats((3, 16))
+    operands = [Written((3, 16), "float32")], Written((3, 6), "float32"), [four_bits(numbers, [f32(0.1)])]
+    data = single("FULLY_CONNECTED", *operands, table="FullyConnectedOptions")
+    found = computed(imported(data), x)
+    np.testing.assert_allclose(found, x @ numbers.T.astype(np.float32) * np.float32(0.1), rtol=1e-5, atol=1e-5)
+    bound = np.abs(x).max(1, keepdims=True) / 254 * 0.1 * np.abs(numbers).sum(1)
+    assert (np.abs(found - interpreted(data, x)) < bound + 1e-4).all()
 
 
 def test_activations_of_other_types_are_refused():
