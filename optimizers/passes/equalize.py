@@ -111,7 +111,7 @@ def _lets_through(node: Node, channels: int) -> bool:
     if node.op == "reshape":
         shape = node.outputs[0].type.shape
         return bool(shape) and shape[-1] % channels == 0
-    return node.op in ("relu", "max_pool2d", "avg_pool2d")
+    return node.op in ("relu", "leaky_relu", "max_pool2d", "avg_pool2d")
 
 
 def _reads(first: Node, second: Node) -> np.ndarray:

@@ -18,6 +18,7 @@ from gradlet.tests.small_models import TOOLS, Builder, apply
 BETWEEN: dict[str, Callable[[Builder, Value], Value]] = {
     "nothing": lambda b, x: x,
     "relu": lambda b, x: b.emit("relu", x),
+    "leaky relu": lambda b, x: b.emit("leaky_relu", x, alpha=0.1),
     "pooling": lambda b, x: b.emit("max_pool2d", x, kernel=(2, 2), strides=(2, 2), padding=(1, 1, 0, 0)),
     "means": lambda b, x: b.emit("avg_pool2d", x, kernel=(2, 2), strides=(2, 2), padding=(0, 0, 0, 0)),
     "padding": lambda b, x: b.emit("pad", b.emit("relu", x), before=(0, 1, 1, 0), after=(0, 0, 1, 0)),
