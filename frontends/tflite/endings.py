@@ -43,7 +43,7 @@ def head_of(model: Model, logits: Tensor) -> Operator:
 
 
 def needed(model: Model, outputs: list[Tensor]) -> set[int]:
-    """Indices of the tensors that these are computed from; what computes the shape of a tensor is none of them."""
+    """Indices of the tensors that these are computed from, without what computes shapes that the file tells."""
     makers = _makers(model)
     found, waiting = set(), [tensor.index for tensor in outputs]
     while waiting:
@@ -51,7 +51,8 @@ def needed(model: Model, outputs: list[Tensor]) -> set[int]:
         if index not in found:
             found.add(index)
             maker = makers.get(index)
-            operands = maker.inputs[: 1 if maker.name in _SHAPES else None] if maker else ()
+            told = maker is not None and maker.name in _SHAPES and not maker.outputs[0].is_open
+            operands = maker.inputs[: 1 if told else None] if maker else ()
             waiting += [tensor.index for tensor in operands if tensor]
     return found
 

@@ -168,7 +168,7 @@ class Importer:
         (old, new), type_ = self.builder.batch, self.builder.type(tensor, tensor.shape)
         if y.type.dtype is not type_.dtype:
             raise inconsistent(f"{operator.name} makes {y.type}, not {tensor.type_name}", self.builder.emit.loc)
-        if y.type.shape != tensor.shape and y.type.shape != self.builder.shape(tensor):
+        if y.type.shape not in (tensor.shape, self.builder.shape(tensor)) and not _fits(y.type.shape, tensor):
             if old != new:
                 what = f"the batch size cannot be changed from {old} to {new}: {tensor} would be {list(y.type.shape)}"
                 raise CompileError("GL110", what, self.builder.emit.loc, "convert the model with that batch size")
@@ -217,6 +217,12 @@ class Importer:
         value.name = graph.free_name(name)
         graph.outputs.append(value)
         self.predictions[number] = value
+
+
+def _fits(shape: tuple[int, ...], tensor: Tensor) -> bool:
+    """Whether it is this shape where the tensor's is not open."""
+    told = [-1 if axis in tensor.open_axes else size for axis, size in enumerate(tensor.shape)]
+    return len(shape) == len(told) and all(n in (-1, size) for n, size in zip(told, shape, strict=True))
 
 
 def _drop_unused(graph: Graph) -> None:

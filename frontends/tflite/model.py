@@ -70,6 +70,11 @@ class Tensor:
     def __str__(self) -> str:
         return self.name or f"tensor {self.index}"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether more is open than the batch: then the file does not tell its shape."""
+        return any(axis > 0 for axis in self.open_axes)
+
 
 @dataclass(frozen=True, eq=False)
 class Operator:

@@ -98,7 +98,7 @@ class Problems:
         made = [tensor for operator in model.operators for tensor in operator.outputs if tensor.index in wanted]
         for tensor in model.inputs:
             self._check_tensor(tensor)
-            if any(axis > 0 for axis in tensor.open_axes):
+            if tensor.is_open:
                 self.add("sizes that are open, besides the batch", str(tensor), _FIX_SIZES)
         for tensor in made:
             self._check_tensor(tensor)

@@ -45,7 +45,8 @@ def fully_connected(b: Builder, op: Operator) -> Value:
     x, (_, features), table = b.x(op), _weight_shape(b, op, 2), "FullyConnectedOptions"
     if b.option(op, table, "weights_format"):
         raise UnsupportedError("weights in a shuffled format")
-    if x.type.size % features:
+    keeps = b.option(op, table, "keep_num_dims")
+    if x.type.size % features or (keeps and x.type.shape[-1:] != (features,)):
         raise inconsistent(f"weights of {features} features for {x.type}", b.emit.loc)
     shape = (x.type.size // features, features)
     rows = x if x.type.shape == shape else b("reshape", x, shape=shape)
@@ -54,8 +55,7 @@ def fully_connected(b: Builder, op: Operator) -> Value:
     else:
         y = b("dense", rows, b.parameter("weight", b.floats(op, 1)))
         y = fused(b, op, table, _biased(b, op, y))
-    result = b.shape(b.y(op))
-    return y if result == y.type.shape else b("reshape", y, shape=result)
+    return b("reshape", y, shape=(*x.type.shape[:-1], y.type.shape[-1])) if keeps and len(x.type.shape) != 2 else y
 
 
 def _padded(b: Builder, op: Operator, table: str, kernel: Sequence[int]) -> tuple[Value, dict[str, Any]]:

@@ -10,9 +10,19 @@ from gradlet.ir.graph import Value
 
 
 def reshape(b: Builder, op: Operator) -> Value:
-    """To the shape that the file tells of the result: TensorFlow says it in three ways."""
-    x = b.x(op)
-    return reshaped(b, x, b.shape(b.y(op), x.type.size))
+    """To the shape that the file tells of the result, else to the one that is computed."""
+    x, y = b.x(op), b.y(op)
+    computed = op.name == "RESHAPE" and y.is_open and b.has(op, 1)
+    return reshaped(b, x, _computed(b, op, x.type.size) if computed else b.shape(y, x.type.size))
+
+
+def _computed(b: Builder, op: Operator, size: int) -> tuple[int, ...]:
+    """Operand 1, in which -1 stands for what remains."""
+    shape = b.integers(op, 1).ravel().tolist()
+    rest = math.prod(n for n in shape if n != -1)
+    if shape.count(-1) > 1 or rest < 1 or size % rest:
+        raise inconsistent(f"{size} elements in the shape {shape}", b.emit.loc)
+    return tuple(size // rest if n == -1 else n for n in shape)
 
 
 def reshaped(b: Builder, x: Value, shape: tuple[int, ...]) -> Value:

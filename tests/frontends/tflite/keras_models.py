@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -28,12 +29,17 @@ def converted(net: str, kind: str, batch: int | None = 1) -> bytes:
     rng = np.random.default_rng(0)
     for variable in model.variables:
         _draw(variable, rng)
+    converter = tensorflow().lite.TFLiteConverter.from_keras_model(model)
+    return converted_by(converter, kind, model.inputs[0].shape[1:], rng)
+
+
+def converted_by(converter: Any, kind: str, shape: Sequence[int], rng: np.random.Generator) -> bytes:
+    """The file that a TFLiteConverter makes, calibrated with random samples of this shape."""
     lite = tensorflow().lite
-    converter = lite.TFLiteConverter.from_keras_model(model)
     if kind != "float":
-        shape = (1, *model.inputs[0].shape[1:])
         converter.optimizations = [lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([rng.normal(size=shape).astype(np.float32)] for _ in range(16))
+        samples = [rng.normal(size=(1, *shape)).astype(np.float32) for _ in range(16)]
+        converter.representative_dataset = lambda: ([sample] for sample in samples)
         converter.target_spec.supported_ops = [lite.OpsSet.TFLITE_BUILTINS_INT8]
     if kind == "int8":
         converter.inference_input_type = converter.inference_output_type = tensorflow().int8

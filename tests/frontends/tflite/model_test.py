@@ -11,34 +11,15 @@ import numpy as np
 import pytest
 
 from gradlet.frontends.tflite import FRONTEND
-from gradlet.frontends.tflite.endings import logits_of
 from gradlet.frontends.tflite.model import parse
 from gradlet.ir.frontend import ImportRequest
-from gradlet.ir.graph import Graph, Role
+from gradlet.ir.graph import Role
 from gradlet.ir.tensor_type import DType
-from gradlet.tests.frontends.tflite.imported import computed, imported, real, toolbox
+from gradlet.tests.frontends.tflite.imported import computed, imported, inputs, logits, toolbox
 from gradlet.tests.frontends.tflite.keras_models import KINDS, NETS, converted
-from gradlet.tests.frontends.tflite.written import interpreted
 from gradlet.tests.small_tflite import CLASSES, small_tflite
 
 VWW = Path(os.environ.get("GRADLET_DATA", "../shared/data")) / "models" / "vww.tflite"
-
-
-def inputs(graph: Graph, count: int) -> list[np.ndarray]:
-    rng, type_ = np.random.default_rng(0), graph.inputs[0].type
-    if type_.dtype is DType.I8:
-        return [rng.integers(-128, 128, type_.shape).astype(np.int8) for _ in range(count)]
-    return [rng.normal(size=type_.shape).astype(np.float32) for _ in range(count)]
-
-
-def expected(data: bytes, x: np.ndarray) -> np.ndarray:
-    """The logits, as floats."""
-    model = parse(data)
-    logits = logits_of(model, model.outputs[0])
-    found = interpreted(data, x, logits.index)
-    if logits.quantization is None:
-        return found
-    return real(found, logits.quantization.scales[0], logits.quantization.zero_points[0])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -47,7 +28,7 @@ def test_a_converted_model(net, kind):
     data = converted(net, kind)
     program = imported(data)
     for x in inputs(program.graph, 4):
-        y, wanted = computed(program, x), expected(data, x)
+        y, wanted = computed(program, x), logits(data, x)
         if kind == "float":
             np.testing.assert_allclose(y, wanted, rtol=1e-5, atol=1e-5)
         else:
@@ -58,7 +39,7 @@ def test_a_model_written_without_tensorflow():
     data = small_tflite()
     program = imported(data)
     for x in inputs(program.graph, 4):
-        np.testing.assert_array_equal(computed(program, x), expected(data, x))
+        np.testing.assert_array_equal(computed(program, x), logits(data, x))
 
 
 @pytest.mark.skipif(not VWW.is_file(), reason=f"{VWW} is not there: set GRADLET_DATA")
@@ -66,7 +47,7 @@ def test_visual_wake_words():
     data = VWW.read_bytes()
     program = imported(data)
     (x,) = inputs(program.graph, 1)
-    np.testing.assert_array_equal(computed(program, x), expected(data, x))
+    np.testing.assert_array_equal(computed(program, x), logits(data, x))
 
 
 @pytest.mark.parametrize("batch", [None, 3])
