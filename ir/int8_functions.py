@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -118,7 +119,7 @@ def _check_alpha(attrs: Attrs) -> None:
         raise ValueError(f"alpha is {attrs['alpha']}, not a finite number")
 
 
-def _positive(x: np.ndarray) -> np.ndarray:
+def _positive(x: np.ndarray) -> Any:
     """Numbers outside of the domain count as its end."""
     return np.maximum(x, 0)
 

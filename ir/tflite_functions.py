@@ -24,6 +24,8 @@ from gradlet.ir.requantize import (
     saturated,
 )
 
+_MAX_RATIO = 128.0
+
 
 def single(x: object) -> Any:
     """In float32."""
@@ -56,6 +58,12 @@ def single_gelu(x: np.ndarray, attrs: Attrs) -> Any:
         curve = single_tanh(single(ROOT) * (x + single(CUBIC) * x * x * x), attrs)
         return single(0.5) * x * (single(1) + curve)
     return single(0.5) * x * rounded(np.vectorize(math.erfc), x * single(-math.sqrt(0.5)))
+
+
+def check_ratio(attrs: Attrs) -> None:
+    """Raises ValueError for scales so far apart that the integers overflow: then nothing but 0 is not clamped."""
+    if not attrs["x_scale"] * max(1.0, abs(attrs.get("alpha", 1.0))) / attrs["y_scale"] < _MAX_RATIO:
+        raise ValueError(f"the scales {attrs['x_scale']} and {attrs['y_scale']} are too far apart")
 
 
 def _times(x: np.ndarray, factor: float, attrs: Attrs) -> Any:

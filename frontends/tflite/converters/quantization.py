@@ -1,11 +1,11 @@
-"""Between element types; and softmax."""
+"""Between element types."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from gradlet.frontends.tflite.builder import Builder, real
-from gradlet.frontends.tflite.converters.elementwise import requantized
+from gradlet.frontends.tflite.converters.functions import scales
 from gradlet.frontends.tflite.model import Operator
 from gradlet.frontends.tflite.problems import UnsupportedError
 from gradlet.frontends.tflite.quantized import ROUNDING
@@ -24,7 +24,7 @@ def quantize(b: Builder, op: Operator) -> Value:
     scale, zero = b.scale(y)
     if x.dtype is DType.F32:
         return b("quantize", b.x(op), scale=scale, zero_point=zero, rounding=ROUNDING)
-    return b.x(op) if (scale, zero) == b.scale(x) else requantized(b, op)
+    return b.x(op) if (scale, zero) == b.scale(x) else b("requantize", b.x(op), **scales(b, op), rounding=ROUNDING)
 
 
 def dequantize(b: Builder, op: Operator) -> Value | None:
@@ -50,12 +50,4 @@ def cast(b: Builder, op: Operator) -> Value:
     return value if value.type.dtype is to and not value.type.quant else b("cast", value, dtype=to.value)
 
 
-def softmax(b: Builder, op: Operator) -> Value:
-    """Inside of a model; one at its end is the loss's."""
-    b.only_float(op)
-    if b.option(op, "SoftmaxOptions", "beta") != 1:
-        raise UnsupportedError("a softmax with beta other than 1")
-    return b("softmax", b.x(op), axis=-1)
-
-
-CONVERTERS = {"QUANTIZE": quantize, "DEQUANTIZE": dequantize, "CAST": cast, "SOFTMAX": softmax}
+CONVERTERS = {"QUANTIZE": quantize, "DEQUANTIZE": dequantize, "CAST": cast}
