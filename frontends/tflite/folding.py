@@ -13,7 +13,7 @@ from gradlet.frontends.tflite.problems import UnsupportedError
 from gradlet.ir.graph import Value
 
 Convert = Callable[[Builder, Operator], Value | Sequence[Value] | None]
-# Of one constant.
+# Of one constant that is made of smaller ones.
 _MOST_ELEMENTS = 2**22
 
 # Of integers: int8 and floats are computed by what their converters emit.
@@ -38,9 +38,7 @@ def folded(b: Builder, op: Operator, convert: Convert) -> list[np.ndarray] | Non
         return [shape if op.name == "SHAPE" else np.array(shape.size, np.int32)]
     if not all(b.is_constant(op, k) for k in range(len(op.inputs)) if b.has(op, k)):
         return None
-    for tensor in op.outputs:
-        if math.prod(tensor.shape) > _MOST_ELEMENTS:
-            raise UnsupportedError(f"a constant of {math.prod(tensor.shape):,} elements")
+    _check_size(b, op, max(math.prod(tensor.shape) for tensor in op.outputs))
     if op.name in _MADE:
         return [_MADE[op.name](b, op)]
     if op.name in _ARITHMETIC and b.constant(op, 0).dtype.kind == "i" and b.operand(op, 0).quantization is None:
@@ -48,14 +46,28 @@ def folded(b: Builder, op: Operator, convert: Convert) -> list[np.ndarray] | Non
     return _evaluated(b, op, convert)
 
 
+def _check_size(b: Builder, op: Operator, elements: int) -> None:
+    """That files which are small make no large constants."""
+    given = (b.constant(op, k).size for k in range(len(op.inputs)) if b.has(op, k))
+    if elements > max(_MOST_ELEMENTS, *given):
+        raise UnsupportedError(f"a constant of {elements:,} elements")
+
+
 def _computed(b: Builder, op: Operator) -> np.ndarray:
-    left, right = b.integers(op, 0), b.integers(op, 1)
+    left, right, y = b.integers(op, 0), b.integers(op, 1), b.y(op)
     if op.name == "FLOOR_DIV" and not right.all():
         raise inconsistent("a constant is divided by zero", b.emit.loc)
+    if not _gives(y.shape, left.shape, right.shape):
+        what = f"{op.name} of constants {list(left.shape)} and {list(right.shape)}, the file says {list(y.shape)}"
+        raise inconsistent(what, b.emit.loc)
+    return _ARITHMETIC[op.name](left, right)
+
+
+def _gives(shape: tuple[int, ...], *operands: tuple[int, ...]) -> bool:
     try:
-        return _ARITHMETIC[op.name](left, right)
-    except ValueError as error:
-        raise inconsistent(f"{op.name} of constants {list(left.shape)} and {list(right.shape)}", b.emit.loc) from error
+        return np.broadcast_shapes(*operands) == shape
+    except ValueError:
+        return False
 
 
 def _fill(b: Builder, op: Operator) -> np.ndarray:
@@ -70,7 +82,7 @@ def _range(b: Builder, op: Operator) -> np.ndarray:
     start, limit, delta = (b.constant(op, k).ravel()[:1] for k in range(3))
     if not delta.any():
         raise inconsistent(f"{op.name} in steps of 0", b.emit.loc)
-    count = max(0.0, float(np.ceil((limit[0] - start[0]) / delta[0])))
+    count = max(0.0, float(np.ceil((float(limit[0]) - float(start[0])) / float(delta[0]))))
     if (count,) != b.y(op).shape:
         raise inconsistent(f"{op.name} of {count:g} numbers, the file says {list(b.y(op).shape)}", b.emit.loc)
     return np.asarray(start + np.arange(int(count)) * delta, start.dtype)
@@ -94,6 +106,7 @@ def _evaluated(b: Builder, op: Operator, convert: Convert) -> list[np.ndarray]:
         return [b.contents[tensor.index] for tensor in op.outputs]
     known = {state.value: state.init for state in graph.states[states:]}
     for node in graph.nodes[nodes:]:
+        _check_size(b, op, max(value.type.size for value in node.outputs))
         results = b.emit.ops[node.op].evaluate([known[value] for value in node.inputs], node.attrs)
         known |= {value: np.asarray(result) for value, result in zip(node.outputs, results, strict=True)}
     for node in reversed(graph.nodes[nodes:]):

@@ -364,6 +364,18 @@ def test_what_does_not_fit_together(name):
     assert caught.value.code == "GL118" and caught.value.where
 
 
+def test_large_sums_of_constants_are_not_made():
+    """Of a column and a row, each small."""
+    for dtype in ("int32", "float32"):
+        column, row, y = np.zeros((2**14, 1), dtype), np.zeros((1, 2**14), dtype), Written((2**14, 1), dtype)
+        tensors = [Written((1,), "float32"), constant(column), constant(row), y, Written((2**14, 1), "float32")]
+        casts = [Written((2**14, 1), "float32")]
+        steps = [Step("ADD", [1, 2], [3], "AddOptions"), Step("CAST", [3], [4], "CastOptions")]
+        data = written([*tensors, *casts], [*steps, Step("ADD", [0, 4], [5], "AddOptions")], [0], [5])
+        with pytest.raises(CompileError, match=r"ADD of constants|268,435,456 elements"):
+            imported(data)
+
+
 @pytest.mark.parametrize(("op", "count"), [("FILL", 2**26), ("BROADCAST_TO", 2**26)])
 def test_large_constants_are_not_made(op, count):
     """Of three constants, 512 MB would come."""
