@@ -7,6 +7,7 @@ from gradlet.ir.errors import CompileError
 from gradlet.ir.options import Call, parse_calls
 from gradlet.optimizers.quantization.ranges import METHODS, choose, divergence, rounded
 from gradlet.optimizers.quantization.statistics import Statistics
+from gradlet.tests.optimizers.quantization.small_graphs import quantised, residual_net
 
 RNG = np.random.default_rng(0)
 SAMPLES = {
@@ -161,3 +162,20 @@ def test_a_method_or_an_option_that_does_not_exist():
         chosen("minmax{percent=3}", [1.0])
     with pytest.raises(CompileError, match="percent=101"):
         chosen("percentile{percent=101}", [1.0])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("activations", ["asymmetric", "symmetric"])
+def test_networks_are_quantised_with_every_method(method: str, activations: str):
+    builder, y = residual_net()
+    made = quantised(builder, [y], ranges=Call(method), activations=activations)
+    # Few samples say little about a divergence.
+    assert (made.report.outputs["y"] or 0) > (10 if method == "kl" else 20)
+
+
+def test_samples_that_are_no_numbers_are_refused():
+    builder, y = residual_net()
+    feeds = builder.feeds(3)
+    feeds[1]["x"][0, 2, 3, 1] = np.nan
+    with pytest.raises(CompileError, match="NaN"):
+        quantised(builder, [y], feeds=feeds, ranges=Call("kl"))
