@@ -51,7 +51,7 @@ CODES = {
     "GL230": "a program does not fit the memory of its target",
     "GL240": "an activation is no number for the calibration data",
     "GL241": "an activation has no range in the calibration data",
-    "GL242": "a model that is to become int8 is none in float32",
+    "GL242": "a model cannot become int8",
     "GL301": "an array given to a program has an unknown name, a wrong shape or a wrong element type",
     "GL310": "a backend has no kernel for an op",
     "GL311": "no kernel of an op takes these operands on this target",

@@ -22,7 +22,7 @@ from gradlet.optimizers.quantization.quantize import prepare, quantize
 from gradlet.optimizers.quantization.report import QuantizationReport, quantized_feed
 from gradlet.tools.calibration import Feed, load_calibration
 from gradlet.tools.distillation import distill
-from gradlet.tools.preprocessing import Preprocessing
+from gradlet.tools.preprocessing import Preprocessing, completed
 
 _EXAMPLE = "--quantize int8{ranges=mse} --calibration samples.npz"
 
@@ -58,7 +58,8 @@ def quantize_program(
     prepare(program, context, f"{head}forward{',equalize' if options.equalize else ''}")
     if head:
         program.metadata = {**program.metadata, "classes": str(classes)}
-    preprocessing = Preprocessing(mean=options.mean, std=options.std)
+    preprocessing = completed(Preprocessing(mean=options.mean, std=options.std), program)
+    program.metadata = {**program.metadata, **_normalisation(program.graph, options, preprocessing)}
     data = load_calibration(calibration, program.graph, options.samples, seed, preprocessing)
     exact = program.graph
 
@@ -73,6 +74,15 @@ def quantize_program(
     graphs = {"float32": exact, "int8": program.graph}
     scores = {name: _accuracy(g, context.ops, data.feeds, data.labels, prediction) for name, g in graphs.items()}
     return replace(report, accuracy=scores)
+
+
+def _normalisation(graph: Graph, options: QuantizeOptions, chosen: Preprocessing) -> dict[str, str]:
+    """Metadata that tell whoever runs the program what becomes of pixels, as `preprocessing.completed` reads them."""
+    if options.inputs != "int8" and options.mean is None and options.std is None:
+        return {}
+    name = next(v.name for v in graph.inputs if v.type.shape)
+    facts = {"mean": chosen.mean or (0.0,), "std": chosen.std or (1.0,)}
+    return {f"input.{name}.{key}": ",".join(str(255 * n) for n in numbers) for key, numbers in facts.items()}
 
 
 def _accuracy(graph: Graph, ops: OpSet, feeds: Sequence[Feed], labels: np.ndarray, prediction: int) -> float:
@@ -92,7 +102,8 @@ def quantization_record(report: QuantizationReport) -> dict[str, Any]:
 def show_quantization(record: Mapping[str, Any], console: Console) -> None:
     """Prints the record as a table."""
     table = Table(box=None, padding=(0, 2))
-    table.add_column(f"{record['method']}, {record['samples']} samples", no_wrap=True)
+    console.print(f"  {record['method']}, calibrated with {record['samples']} samples", highlight=False)
+    table.add_column("tensor", no_wrap=True)
     for title in ("op", "scale", "zero point", "SNR, dB"):
         table.add_column(title, justify="right")
     for tensor in record["tensors"]:

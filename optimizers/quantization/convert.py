@@ -69,6 +69,11 @@ class Conversion:
         scales = {"x_scale": x.scale, "x_zero": x.zero_point, "y_scale": y.scale, "y_zero": y.zero_point}
         return self("requantize", self.int8(value), **scales, rounding=self.rounding)
 
+    def looked_up(self, x: Value, old: Quantization, new: Quantization, function: str, **attrs: Any) -> Value:
+        """A function of each element of an int8 tensor, in another scale."""
+        scales = {"x_scale": old.scale, "x_zero": old.zero_point, "y_scale": new.scale, "y_zero": new.zero_point}
+        return self("qlookup", x, function=function, **scales, **attrs, rounding=self.rounding)
+
     def floats(self, value: Value) -> Value:
         """A tensor in float32 (or in the type of its own that it has), dequantised here if it is int8."""
         if value in self._states and value not in self._floats:

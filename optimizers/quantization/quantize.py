@@ -39,6 +39,10 @@ def prepare(program: Program, context: Context, pipeline: str = "forward") -> No
     graph = program.graph
     if any(v.type.quant for v in graph.values()):
         raise CompileError("GL242", f"{graph.name} is int8 already", hint="leave --quantize out")
+    norm = next((n for n in graph.nodes if n.op == "batch_norm_train"), None)
+    if norm:
+        hint = "call eval() of the module before it is compiled"
+        raise CompileError("GL242", f"{graph.name} has batch norms in training mode", norm.loc, hint)
     passes = make_passes(context.toolbox, parse_pipeline(pipeline))
     program.pipeline += [record.text for record in PassManager(context, passes).run(graph)]
 

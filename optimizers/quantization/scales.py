@@ -33,6 +33,11 @@ class Quantization:
         """The smallest and the largest number that int8 can say."""
         return (LOWEST - self.zero_point) * self.scale, (HIGHEST - self.zero_point) * self.scale
 
+    def ends_at(self, low: float, high: float) -> bool:
+        """Whether clamping to these ends, too, would change nothing but what rounding does."""
+        lowest, highest = self.interval
+        return low <= lowest + self.scale / 2 and high >= highest - self.scale / 2
+
     def stored(self, real: np.ndarray) -> np.ndarray:
         """int8, as `quantize` rounds."""
         steps = np.rint(real / real.dtype.type(self.scale)) + self.zero_point

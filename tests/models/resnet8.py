@@ -26,9 +26,9 @@ class Residual(nn.Module):
 class ResNet8(nn.Module):
     """For images of any size that 4 divides; 32x32 in the benchmark."""
 
-    def __init__(self, classes: int = 10, *, batch_norm: bool = False):
+    def __init__(self, classes: int = 10, *, channels: int = 3, batch_norm: bool = False):
         super().__init__()
-        self.stem = nn.Sequential(*conv_norm(3, 16, 3, batch_norm=batch_norm), nn.ReLU())
+        self.stem = nn.Sequential(*conv_norm(channels, 16, 3, batch_norm=batch_norm), nn.ReLU())
         self.stacks = nn.Sequential(
             Residual(16, 16, 1, batch_norm=batch_norm),
             Residual(16, 32, 2, batch_norm=batch_norm),

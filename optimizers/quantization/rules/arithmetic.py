@@ -1,4 +1,4 @@
-"""Sums, differences and products of two int8 tensors, each with a scale of its own, and clamps."""
+"""Sums, differences and products of two int8 tensors, each with a scale of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gradlet.ir.graph import Node, Value
 from gradlet.optimizers.quantization.convert import Conversion
-from gradlet.optimizers.quantization.rule import Rule, Setting
+from gradlet.optimizers.quantization.rule import Rule
 
 # Float op -> op on int8, and its attributes.
 _PAIRS: Mapping[str, tuple[str, Mapping[str, bool]]] = {
@@ -26,16 +26,4 @@ def _pair(c: Conversion, node: Node) -> Sequence[Value]:
     return c.node(op, *map(c.int8, node.inputs), **scales, **zeros, **attrs, rounding=c.rounding)
 
 
-def _clamp(c: Conversion, node: Node) -> Sequence[Value]:
-    """The range of the result begins and ends where the clamp does."""
-    return [c.int8_as(node.inputs[0], node.outputs[0])]
-
-
-def _refuses_clamp(node: Node, setting: Setting) -> str:
-    return "needs activations=asymmetric" if setting.symmetric else ""
-
-
-RULES = {
-    **dict.fromkeys(_PAIRS, Rule(_pair, clamps=True)),
-    **dict.fromkeys(("relu", "clip"), Rule(_clamp, _refuses_clamp)),
-}
+RULES = dict.fromkeys(_PAIRS, Rule(_pair, clamps=True))

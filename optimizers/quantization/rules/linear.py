@@ -9,6 +9,7 @@ from gradlet.ir.quantized_states import add_layer
 from gradlet.optimizers.linear_ops import bias_of, weight_of
 from gradlet.optimizers.quantization.convert import Conversion
 from gradlet.optimizers.quantization.rule import Rule, Setting
+from gradlet.optimizers.quantization.scales import limits
 
 
 def _linear(c: Conversion, node: Node) -> Sequence[Value]:
@@ -21,6 +22,9 @@ def _linear(c: Conversion, node: Node) -> Sequence[Value]:
         features = taken.type.shape[-1]
         taken = c("reshape", taken, shape=(taken.type.size // features, features))
     made = c(f"q{node.op}", taken, *operands, **attrs, **zeros, rounding=c.rounding)
+    low, high = limits(node)
+    if not y.ends_at(low, high):
+        made = c.looked_up(made, y, y, "clip", lo=low, hi=high)
     return [made if made.type.shape == shape else c("reshape", made, shape=shape)]
 
 

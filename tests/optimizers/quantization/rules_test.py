@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gradlet.ir.graph import Graph, Value
+from gradlet.ir.int8_functions import FUNCTIONS
 from gradlet.optimizers.linear_ops import LINEAR
 from gradlet.optimizers.quantization.calibration import run
 from gradlet.optimizers.quantization.scales import Quantization
@@ -137,12 +138,28 @@ def test_a_sum_that_is_clamped_needs_no_op_for_that():
     assert quantization(made.program.graph.nodes[-1].inputs[0]).zero_point == -128
 
 
-@pytest.mark.parametrize(("lo", "hi"), [(0.0, 0.7), (-0.5, 0.9), (-0.25, float("inf"))])
-def test_a_clamp_alone_moves_the_range(lo, hi):
+OPTIONS = {"clip": {"lo": -0.4, "hi": 0.9}, "elu": {"alpha": 0.7}, "leaky_relu": {"alpha": 0.1}}
+
+
+@pytest.mark.parametrize("activations", ["asymmetric", "symmetric"])
+@pytest.mark.parametrize("function", [*FUNCTIONS, "relu"])
+def test_functions(function, activations):
     b = Builder()
-    made = quantised(b, [b("clip", b.input(2, 30), lo=lo, hi=hi)])
+    y = b(function, b.input(2, 60), **OPTIONS.get(function, {}))
+    low = 0.2 if function in ("log", "rsqrt", "sqrt") else -1.0
+    made = quantised(b, [y], feeds=b.feeds(low=low), activations=activations)
+    clamps = function in ("relu", "clip") and activations == "asymmetric"
     # The ends of int8 lie within half a step of those of the clamp.
-    check(made, lambda scale, inputs: 2 * HALF * scale, int8=("requantize",))
+    check(made, lambda scale, inputs: (1 + clamps) * HALF * scale, int8=("requantize" if clamps else "qlookup",))
+
+
+@pytest.mark.parametrize("activation", ["relu", "relu6"])
+def test_symmetric_layers_are_clamped_by_a_table(activation):
+    b = Builder()
+    made = quantised(b, [b.conv(b.input(2, 5, 6, 8), 6, activation=activation)], activations="symmetric")
+    check(made, weight_errors(made, "conv2d"), int8=("qconv2d", "qlookup"))
+    quants = [v.type.quant for v in made.program.graph.values() if v.type.quant]
+    assert all(set(q.zero_point) == {0} for q in quants)
 
 
 POOLS = {
@@ -207,5 +224,6 @@ def _uneven() -> list[dict[str, np.ndarray]]:
 
 
 def test_every_rule_is_tested():
-    tested = {*LINEAR, *MOVES, "add", "sub", "mul", "bias_add", "relu", "clip", "avg_pool2d", "mean", "split", "concat"}
+    pairs, pools = ("add", "sub", "mul", "bias_add"), ("avg_pool2d", "mean")
+    tested = {*LINEAR, *MOVES, *FUNCTIONS, *pairs, *pools, "relu", "split", "concat"}
     assert set(RULES) == tested | {"gather"}
