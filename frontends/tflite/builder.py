@@ -110,6 +110,9 @@ class Builder:
         """The shape a tensor has with the batch that is asked for; `size`: of how many elements it is known to be."""
         old, new = self.batch
         shape = tensor.shape
+        rest = int(np.prod(shape[1:]))
+        if size is not None and tensor.open_axes == (0,) and size % rest == 0:
+            return size // rest, *shape[1:]
         grown = (shape[0] * new // old, *shape[1:]) if shape and shape[0] % old == 0 else shape
         return shape if size is not None and size == int(np.prod(shape)) else grown
 

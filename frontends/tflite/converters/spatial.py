@@ -14,7 +14,7 @@ from gradlet.ir.tensor_type import i32
 
 Converter = Callable[[Builder, Operator], Value]
 
-_MOST_ADDED = 2**16
+_MOST_ADDED, _MOST_ELEMENTS = 2**16, 2**28
 # By their number in MirrorPadOptions: what numpy calls them, and how much less than an axis they can add.
 _MIRRORS = (("reflect", 1), ("symmetric", 0))
 
@@ -22,7 +22,7 @@ _MIRRORS = (("reflect", 1), ("symmetric", 0))
 def pad(b: Builder, op: Operator) -> Value:
     """With zeros: in int8 with the zero point."""
     x = b.x(op)
-    return padded(b, op, x, amounts_of(b, op, x), zero(b, op))
+    return padded(b, x, _amounts(b, op, x), zero(b, op))
 
 
 def zero(b: Builder, op: Operator) -> float:
@@ -36,14 +36,13 @@ def pad_v2(b: Builder, op: Operator) -> Value:
     if number.size != 1 or b.operand(op, 2).dtype is not b.operand(op, 0).dtype:
         raise inconsistent(f"{op.name} with {number.size} numbers of type {number.dtype}", b.emit.loc)
     stored = float(number.ravel()[0]) - (128 if number.dtype == np.uint8 else 0)
-    return padded(b, op, x, amounts_of(b, op, x), stored)
+    return padded(b, x, _amounts(b, op, x), stored)
 
 
-def padded(b: Builder, op: Operator, x: Value, amounts: Sequence[Sequence[int]], value: float) -> Value:
+def padded(b: Builder, x: Value, amounts: Sequence[Sequence[int]], value: float) -> Value:
     """With (before, after) of each axis; the operand itself where nothing is added."""
     if not any(map(any, amounts)):
         return x
-    _check_size(b, op, x, amounts)
     before, after = zip(*amounts, strict=True)
     return b("pad", x, before=tuple(before), after=tuple(after), value=value)
 
@@ -59,20 +58,20 @@ def unpadded(x: Value, nothing: float) -> tuple[Value, tuple[int, ...]]:
     return node.inputs[0], (*before[1:3], *after[1:3])
 
 
-def amounts_of(b: Builder, op: Operator, x: Value) -> list[list[int]]:
+def _amounts(b: Builder, op: Operator, x: Value) -> list[list[int]]:
     """(before, after) of each axis."""
     amounts = b.integers(op, 1)
     if amounts.shape != (len(x.type.shape), 2) or (amounts < 0).any() or (amounts > _MOST_ADDED).any():
         raise inconsistent(f"padding {amounts.tolist()} of {x.type}", b.emit.loc)
+    check_size(b, op, [n + sum(added) for n, added in zip(x.type.shape, amounts.tolist(), strict=True)])
     found: list[list[int]] = amounts.tolist()
     return found
 
 
-def _check_size(b: Builder, op: Operator, x: Value, amounts: Sequence[Sequence[int]]) -> None:
-    """Raises GL118 if more is added than the file makes room for."""
-    size = math.prod(n + sum(added) for n, added in zip(x.type.shape, amounts, strict=True))
-    if size > math.prod(b.shape(b.y(op))):
-        raise inconsistent(f"{op.name} makes {size:,} elements of {x.type}", b.emit.loc)
+def check_size(b: Builder, op: Operator, shape: Sequence[int]) -> None:
+    """Raises GL118 for more elements than the file makes room for."""
+    if math.prod(shape) > (_MOST_ELEMENTS if b.y(op).open_axes else math.prod(b.shape(b.y(op)))):
+        raise inconsistent(f"{op.name} makes {list(shape)}: {math.prod(shape):,} elements", b.emit.loc)
 
 
 def mirror_pad(b: Builder, op: Operator) -> Value:
@@ -80,9 +79,7 @@ def mirror_pad(b: Builder, op: Operator) -> Value:
     if not 0 <= number < len(_MIRRORS):
         raise inconsistent(f"{op.name} has mode {number}", b.emit.loc)
     mode, less = _MIRRORS[number]
-    around = amounts_of(b, op, x)
-    _check_size(b, op, x, around)
-    for axis, amounts in enumerate(around):
+    for axis, amounts in enumerate(_amounts(b, op, x)):
         size = x.type.shape[axis]
         if max(amounts) > size - less:
             raise inconsistent(f"{op.name} adds {amounts} to axis {axis} of {x.type}", b.emit.loc)
@@ -92,12 +89,24 @@ def mirror_pad(b: Builder, op: Operator) -> Value:
     return x
 
 
-def resize(mode: str, table: str) -> Converter:
-    """To the size that the file tells of the result."""
+def size_of(b: Builder, op: Operator, index: int) -> tuple[int, int]:
+    """(height, width) of the images that an operator makes: the last two numbers, or those before the last of four.
 
+    Args:
+        index: Of the operand that says so; where it is computed while the model runs, the file does.
+    """
+    told = b.integers(op, index).ravel().tolist() if b.is_constant(op, index) else list(b.y(op).shape[1:3])
+    sizes = told[1:3] if len(told) == 4 else told
+    if len(sizes) != 2 or not all(1 <= n <= _MOST_ADDED for n in sizes):
+        raise inconsistent(f"{op.name} to a size of {told[:8]}", b.emit.loc)
+    return sizes[0], sizes[1]
+
+
+def resize(mode: str, table: str) -> Converter:
     def convert(b: Builder, op: Operator) -> Value:
-        x, size = b.x(op), b.y(op).shape[1:3]
-        b.is_int8(op)
+        x, size = b.x(op), size_of(b, op, 1)
+        n, _, _, c = _image(b, op, x)
+        check_size(b, op, (n, *size, c))
         corners, centers = (b.option(op, table, name) for name in ("align_corners", "half_pixel_centers"))
         return b("resize", x, size=size, mode=mode, align_corners=corners, half_pixel_centers=centers)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradlet.frontends.tflite.activations import fused, fused_int8
 from gradlet.frontends.tflite.builder import Builder
+from gradlet.frontends.tflite.converters.spatial import size_of
 from gradlet.frontends.tflite.model import Operator, inconsistent
 from gradlet.frontends.tflite.quantized import linear
 from gradlet.frontends.tflite.windows import strided
@@ -20,12 +21,10 @@ _TABLE = "TransposeConvOptions"
 
 
 def transpose_conv(b: Builder, op: Operator) -> Value:
-    """To the size that the file tells of the result."""
-    x, w, shape = b.x(op, 2), b.operand(op, 1).shape, b.shape(b.y(op))
-    if not len(x.type.shape) == len(w) == len(shape) == 4:
-        raise inconsistent(f"{op.name} of {x.type}, weights {list(w)} and result {list(shape)}", b.emit.loc)
-    if (x.type.shape[3], shape[0], shape[3]) != (w[3], x.type.shape[0], w[0]):
-        raise inconsistent(f"weights {list(w)} make no {list(shape)} of {x.type}", b.emit.loc)
+    x, w = b.x(op, 2), b.operand(op, 1).shape
+    if len(x.type.shape) != 4 or len(w) != 4 or x.type.shape[3] != w[3]:
+        raise inconsistent(f"weights {list(w)} for {x.type}", b.emit.loc)
+    shape = (x.type.shape[0], *size_of(b, op, 0), w[0])
     attrs = strided(b, op, _TABLE, shape, w[1:3])
     if Window(w[1:3], **attrs).output_size(shape) != x.type.shape[1:3]:
         raise inconsistent(f"{op.name} does not make {list(shape)} of {x.type}", b.emit.loc)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gradlet.ir.errors import CompileError
-from gradlet.tests.frontends.tflite.imported import imported
+from gradlet.tests.frontends.tflite.imported import computed, imported, real
+from gradlet.tests.frontends.tflite.keras_models import converted_by
 from gradlet.tests.frontends.tflite.operators import (
     X,
     activation,
@@ -17,7 +18,7 @@ from gradlet.tests.frontends.tflite.operators import (
     integers,
     single,
 )
-from gradlet.tests.frontends.tflite.written import Step, Written, constant, written
+from gradlet.tests.frontends.tflite.written import Step, Written, constant, interpreted, tensorflow, written
 
 IMAGE = (2, 7, 5, 6)
 
@@ -261,6 +262,55 @@ def test_dilated_convolution(name, depthwise, int8):
         assert [n.attrs["dilation"] for n in imported(data).graph.nodes if "dilation" in n.attrs] == [tuple(block)]
 
 
+@pytest.mark.parametrize("padding", [0, 1])
+def test_dilated_convolution_of_signals(padding):
+    """As TensorFlow writes it: the signals become images of height 1 between the two."""
+    made = 7 - 2 * padding
+    options = {"strideW": 1, "strideH": 1, "padding": padding}
+    tensors = [
+        *(activation((3, 12, 4), *X), numbers(2), numbers([1, 1]), activation((6, 7, 4), *X)),
+        *(activation((6, 1, 7, 4), *X), *quantised_weights((5, 1, 3, 4), 0), activation((6, 1, made, 5), 0.17, -5)),
+        *(activation((6, made, 5), 0.17, -5), numbers([0, 1]), activation((3, 2 * made - 1, 5), 0.17, -5)),
+        *(numbers(6, 1, 7, 4), numbers(6, made, 5)),
+    ]
+    steps = [
+        Step("SPACE_TO_BATCH_ND", [0, 1, 2], [3]),
+        Step("RESHAPE", [3, 11], [4]),
+        Step("CONV_2D", [4, 5, 6], [7], "Conv2DOptions", options),
+        Step("RESHAPE", [7, 12], [8]),
+        Step("BATCH_TO_SPACE_ND", [8, 1, 9], [10]),
+    ]
+    data = written(tensors, steps, [0], [10])
+    check_int8(data, tensors[10], integers((3, 12, 4), 1))
+    ops = [node.op for node in imported(data).graph.nodes]
+    assert ops == ["reshape", "qconv2d", "reshape", "dequantize"]
+
+
+@pytest.mark.parametrize("kind", ["float", "int8"])
+def test_a_converted_model_with_an_open_batch(kind):
+    keras = tensorflow().keras
+    layers, rng, shape = keras.layers, np.random.default_rng(0), (12, 10, 3)
+    x = image = keras.Input(shape)
+    for layer in (
+        layers.Conv2D(8, 3, strides=2, padding="same", activation="relu"),
+        layers.Conv2D(8, 3, dilation_rate=2, padding="same", activation="relu"),
+        layers.Conv2DTranspose(6, 3, 2, padding="same", activation="relu"),
+        layers.UpSampling2D(2, interpolation="bilinear"),
+        layers.DepthwiseConv2D(3, dilation_rate=3),
+    ):
+        x = layer(x)
+    data = converted_by(tensorflow().lite.TFLiteConverter.from_keras_model(keras.Model(image, x)), kind, shape, rng)
+    program, int8 = imported(data, batch=2), kind == "int8"
+    assert not {"transpose", "gather"} & {node.op for node in program.graph.nodes}
+    feed = integers((2, *shape)) if int8 else floats((2, *shape))
+    wanted = np.concatenate([interpreted(data, sample[None]) for sample in feed])
+    if not int8:
+        np.testing.assert_allclose(computed(program, feed), wanted, rtol=1e-5, atol=1e-5)
+        return
+    attrs = program.graph.nodes[-1].attrs
+    np.testing.assert_array_equal(computed(program, feed), real(wanted, attrs["scale"], attrs["zero_point"]))
+
+
 # Files that contradict themselves.
 
 SMALL, BLOCK, NOTHING = (2, 6, 6, 8), numbers(2, 2), numbers([0, 0], [0, 0])
@@ -272,16 +322,16 @@ MODE = {"table": "MirrorPadOptions", "mode": 1}
     ("name", "result", "constants", "options", "reason"),
     [
         ("PADV2", SMALL, [numbers([0, 0], [1, 1]), constant(np.float32([0]))], {}, "padding"),
-        ("PADV2", SMALL, [numbers(*[[0, 65536]] * 4), constant(np.float32([0]))], {}, "elements of"),
+        ("PADV2", SMALL, [numbers(*[[0, 65536]] * 4), constant(np.float32([0]))], {}, " elements"),
         ("PADV2", (2, 12, 6, 8), [ONE_SIDE, constant(np.float32([0, 0]))], {}, "2 numbers of type float32"),
         ("PADV2", (2, 12, 6, 8), [ONE_SIDE, constant(np.int8([0]))], {}, "1 numbers of type int8"),
         ("MIRROR_PAD", (2, 12, 6, 8), [ONE_SIDE], MODE | {"mode": 0}, "adds [0, 6] to axis 1"),
         ("MIRROR_PAD", (2, 12, 6, 8), [ONE_SIDE], MODE | {"mode": 2}, "mode 2"),
-        ("MIRROR_PAD", SMALL, [ONE_SIDE], MODE, "elements of"),
+        ("MIRROR_PAD", SMALL, [ONE_SIDE], MODE, " elements"),
         ("SPACE_TO_DEPTH", (2, 1, 1, 200), [], {"table": "SpaceToDepthOptions", "blockSize": 5}, "no whole blocks"),
         ("SPACE_TO_DEPTH", SMALL, [], {"table": "SpaceToDepthOptions", "blockSize": 0}, "blocks of 0"),
         ("DEPTH_TO_SPACE", SMALL, [], {"table": "DepthToSpaceOptions", "blockSize": 3}, "no channels for blocks"),
-        ("SPACE_TO_BATCH_ND", SMALL, [BLOCK, numbers([0, 1], [0, 0])], {}, "elements of"),
+        ("SPACE_TO_BATCH_ND", SMALL, [BLOCK, numbers([0, 1], [0, 0])], {}, " elements"),
         ("SPACE_TO_BATCH_ND", SMALL, [numbers(2, 4), NOTHING], {}, "no whole blocks"),
         ("SPACE_TO_BATCH_ND", SMALL, [numbers(2, 0), NOTHING], {}, "blocks of [2, 0]"),
         ("SPACE_TO_BATCH_ND", SMALL, [numbers(2, 2, 2), NOTHING], {}, "blocks of [2, 2, 2]"),
@@ -301,9 +351,9 @@ def test_what_contradicts_itself(name, result, constants, options, reason):
 @pytest.mark.parametrize(
     ("weight", "result", "reason"),
     [
-        ((4, 3, 3, 5), (2, 12, 12, 4), "make no [2, 12, 12, 4]"),
-        ((4, 3, 3, 8), (2, 12, 12, 5), "make no [2, 12, 12, 5]"),
-        ((4, 3, 3, 8), (1, 12, 12, 4), "make no [1, 12, 12, 4]"),
+        ((4, 3, 3, 5), (2, 12, 12, 4), "weights [4, 3, 3, 5] for"),
+        ((4, 3, 3, 8), (2, 12, 12, 5), "makes [2, 12, 12, 4], the file"),
+        ((4, 3, 3, 8), (1, 12, 12, 4), "makes [2, 12, 12, 4], the file"),
         ((4, 3, 3, 8), (2, 14, 12, 4), "does not make [2, 14, 12, 4]"),
         ((4, 3, 24), (2, 12, 12, 4), "weights [4, 3, 24]"),
     ],
