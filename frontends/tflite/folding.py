@@ -49,7 +49,7 @@ def folded(b: Builder, op: Operator, convert: Convert) -> list[np.ndarray] | Non
 def _check_size(b: Builder, op: Operator, elements: int) -> None:
     """That files which are small make no large constants."""
     given = (b.constant(op, k).size for k in range(len(op.inputs)) if b.has(op, k))
-    if elements > max(_MOST_ELEMENTS, *given):
+    if elements > max([_MOST_ELEMENTS, *given]):
         raise UnsupportedError(f"a constant of {elements:,} elements")
 
 

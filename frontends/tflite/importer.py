@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -30,6 +32,7 @@ from gradlet.ir.tensor_type import DType, TensorType
 DIGEST = "tflite.digest"
 _INPUTS = (DType.F32, DType.I8, DType.U8, DType.I32, DType.I64)
 _MAX_CLASSES = 100_000
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -139,25 +142,40 @@ class Importer:
             convert = self.converters.get(operator.name, unsupported)
             constants = folded(builder, operator, convert)
             if constants is not None:
-                builder.contents |= {t.index: a for t, a in zip(operator.outputs, constants, strict=True)}
+                builder.contents |= self._results(operator, constants)
                 return
             made = convert(builder, operator)
             if made is None and operator.outputs[0].index in builder.contents:
                 return
-            results = [made] if isinstance(made, Value) else made or ()
-            for tensor, y in zip(operator.outputs, results, strict=True):
-                self._check_result(operator, tensor, y)
-                builder.values[tensor.index] = y
+            results = self._results(operator, [made] if isinstance(made, Value) else made or ())
+            for tensor in operator.outputs:
+                self._check_result(operator, tensor, results[tensor.index])
+            builder.values |= results
             return
         except UnsupportedError as error:
             self.problems.add_operator(operator.name, error, place)
         except CompileError as error:
             if error.code != "GL002":
                 raise
-            raise inconsistent(f"{operator.name}: {error.what}", builder.emit.loc) from error
+            raise self._unfit(f"{operator.name}: {error.what}") from error
         # Something of the right shape, so that the problems of later operators are found as well.
         for tensor in operator.outputs:
             builder.values[tensor.index] = builder.graph.fresh(builder.type(tensor, builder.shape(tensor)))
+
+    def _results(self, operator: Operator, made: Sequence[_Made]) -> dict[int, _Made]:
+        """What an operator has made, by the index of the tensor."""
+        if len(made) != len(operator.outputs):
+            what = f"{operator.name} has {len(made)} results, the file says {len(operator.outputs)}"
+            raise inconsistent(what, self.builder.emit.loc)
+        return {tensor.index: each for tensor, each in zip(operator.outputs, made, strict=True)}
+
+    def _unfit(self, what: str) -> CompileError:
+        """What does not fit together: it is the batch size that is asked for, unless that is the file's."""
+        (old, new), place = self.builder.batch, self.builder.emit.loc
+        if old == new:
+            return inconsistent(what, place)
+        changed = f"the batch size cannot be changed from {old} to {new}: {what}"
+        return CompileError("GL110", changed, place, "convert the model with that batch size")
 
     def _go_to(self, operator: Operator) -> None:
         place = self.places.of(operator.outputs[0])
@@ -165,15 +183,12 @@ class Importer:
 
     def _check_result(self, operator: Operator, tensor: Tensor, y: Value) -> None:
         """The file tells the type of a result as well."""
-        (old, new), type_ = self.builder.batch, self.builder.type(tensor, tensor.shape)
+        type_ = self.builder.type(tensor, tensor.shape)
         if y.type.dtype is not type_.dtype:
             raise inconsistent(f"{operator.name} makes {y.type}, not {tensor.type_name}", self.builder.emit.loc)
         if y.type.shape not in (tensor.shape, self.builder.shape(tensor)) and not _fits(y.type.shape, tensor):
-            if old != new:
-                what = f"the batch size cannot be changed from {old} to {new}: {tensor} would be {list(y.type.shape)}"
-                raise CompileError("GL110", what, self.builder.emit.loc, "convert the model with that batch size")
             what = f"{operator.name} makes {list(y.type.shape)}, the file says {list(tensor.shape)}"
-            raise inconsistent(what, self.builder.emit.loc)
+            raise self._unfit(what)
         if y.type.quant != type_.quant:
             raise UnsupportedError("in int8 with another scale for its result")
 

@@ -336,6 +336,15 @@ def test_int8_that_is_concatenated_has_one_scale(scale):
     assert caught.value.code == "GL118"
 
 
+def test_a_constant_for_one_sample_keeps_the_batch():
+    y, step = Written((1, 5), "float32"), Step("CONCATENATION", [0, 1], [2], "ConcatenationOptions", {"axis": 1})
+    data = written([Written((1, 3), "float32"), constant(np.ones((1, 2), np.float32)), y], [step], [0], [2])
+    assert imported(data).graph.outputs[0].type.shape == (1, 5)
+    with pytest.raises(CompileError, match="batch size cannot be changed from 1 to 4: CONCATENATION") as caught:
+        imported(data, 4)
+    assert caught.value.code == "GL110"
+
+
 WRONG = {
     "a slice beyond": Movement("SLICE", [(4, 5), i32(0, 3), i32(4, 3)], [(4, 3)]),
     "no slice": strided((4, 9), (1, 9), [3, 0], [3, 9], [1, 1]),
@@ -352,6 +361,8 @@ WRONG = {
     "an activation": Movement(
         "CONCATENATION", [(2, 3)], [(2, 3)], "ConcatenationOptions", {"axis": 1, "fusedActivationFunction": 1}
     ),
+    "two transposed": Movement("TRANSPOSE", [(2, 3), i32(1, 0)], [(3, 2), (3, 2)]),
+    "two shapes": Movement("SHAPE", [(2, 3)], [(2,), (2,)]),
     "other counts": Movement("TILE", [(2, 3), i32(2, 2)], [(4, 9)]),
     "a shape": Movement("BROADCAST_TO", [(2, 3), i32(2, 4)], [(2, 4)]),
 }
