@@ -13,7 +13,9 @@ from gradlet.ir.op_def import Emit, OpSet
 from gradlet.ir.program import Program
 from gradlet.ir.tensor_type import QuantParams
 from gradlet.optimizers.layers import find_layers
+from gradlet.tests.random_int8_functions import looked_up
 from gradlet.tests.random_int8_network import RandomNetwork, image, one_of, quant_of
+from gradlet.tests.random_int8_pairs import PAIRS
 
 UPDATES = (
     "sgd",
@@ -175,7 +177,7 @@ def pointwise(net: RandomNetwork, x: Value) -> Value:
 
 def depthwise(net: RandomNetwork, x: Value) -> Value:
     kernel, window = _window(net, x, 5)
-    multiplier = net.integer(1, 2) if net.chance(0.3) else 1
+    multiplier = 2 if net.chance(0.5) else 1
     return net.linear("qdepthwise_conv2d", x, (*kernel, multiplier * x.type.shape[3]), 2, 2, **window)
 
 
@@ -204,10 +206,7 @@ def added(net: RandomNetwork, x: Value) -> Value:
 
 
 def _sum(net: RandomNetwork, a: Value, b: Value) -> Value:
-    attrs: dict[str, Any] = net.range_of(net.real(a) + net.real(b))
-    for name, value in (("x1", a), ("x2", b)):
-        attrs |= {f"{name}_scale": quant_of(value).scale[0], f"{name}_zero": quant_of(value).zero_point[0]}
-    return net.op("qadd", a, b, **attrs, rounding=net.rounding)
+    return net.pair("qadd", a, b, net.real(a) + net.real(b))
 
 
 def requantized(net: RandomNetwork, x: Value) -> Value:
@@ -263,9 +262,22 @@ IMAGE_BLOCKS: tuple[Block, ...] = (
     repeated,
     added,
     requantized,
+    looked_up,
     pooled,
     divided,
     turned,
     flat,
+    *PAIRS,
 )
-FLAT_BLOCKS: tuple[Block, ...] = (qdense, qdense, qdense, added, requantized, divided)
+FLAT_BLOCKS: tuple[Block, ...] = (
+    qdense,
+    qdense,
+    qdense,
+    qdense,
+    qdense,
+    added,
+    requantized,
+    looked_up,
+    divided,
+    *PAIRS,
+)

@@ -99,7 +99,7 @@ class RandomNetwork:
 
     def real(self, x: Value) -> np.ndarray:
         """What the sample of an int8 value stands for."""
-        real: np.ndarray = quant_of(x).scale[0] * (self.samples[x].astype(np.float64) - quant_of(x).zero_point[0])
+        real: np.ndarray = quant_of(x).scale[0] * (self._content(x).astype(np.float64) - quant_of(x).zero_point[0])
         return real
 
     def weight(self, shape: tuple[int, ...], out: int) -> tuple[np.ndarray, np.ndarray]:
@@ -107,7 +107,7 @@ class RandomNetwork:
         real = self.rng.normal(0, np.sqrt(2 * shape[out] / np.prod(shape)), shape)
         scales = np.abs(real).max(axis=tuple(a for a in range(len(shape)) if a != out)) / 127
         weight = np.rint(real / scales.reshape([-1 if a == out else 1 for a in range(len(shape))])).astype(np.int8)
-        if self.chance(0.15):
+        if self.chance(0.25):
             scales[: self.integer(1, 2)] = 0
         return weight, scales
 
@@ -125,6 +125,17 @@ class RandomNetwork:
         init = np.ascontiguousarray(init if quant else init.astype(np.float32))
         type_ = TensorType(DType(init.dtype.name), init.shape, quant)
         return self.emit.graph.add_state(self._named(name), init, type_, trainable=self.chance(0.85))
+
+    def int8_constant(self, shape: tuple[int, ...], quant: QuantParams) -> Value:
+        init = self.rng.integers(-128, 128, shape).astype(np.int8)
+        type_ = TensorType(DType.I8, shape, quant)
+        return self.emit.graph.add_state(self._named("constant"), init, type_, Role.BUFFER)
+
+    def pair(self, op: str, a: Value, b: Value, real: np.ndarray, **attrs: Any) -> Value:
+        """An op on two int8 tensors, whose exact result is `real`."""
+        for name, value in (("x1", a), ("x2", b)):
+            attrs |= {f"{name}_scale": quant_of(value).scale[0], f"{name}_zero": quant_of(value).zero_point[0]}
+        return self.op(op, a, b, **attrs, **self.range_of(real), rounding=self.rounding)
 
     def _constant(self, name: str, init: np.ndarray) -> Value:
         return self.emit.graph.add_state(

@@ -1,0 +1,27 @@
+"""Blocks of random int8 networks that apply a function to every element: see ir/int8_functions.py."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+from gradlet.ir.graph import Value
+from gradlet.ir.int8_functions import FUNCTIONS
+from gradlet.tests.random_int8_network import RandomNetwork, one_of, quant_of
+
+_DRAWN: tuple[dict[str, Any], ...] = (
+    *({"function": name} for name in ("sigmoid", "tanh", "hard_swish", "silu", "gelu", "abs", "neg", "sqrt")),
+    {"function": "gelu", "approximate": True},
+    {"function": "leaky_relu", "alpha": 0.1},
+    {"function": "elu", "alpha": 1.0},
+    {"function": "clip", "lo": 0.0, "hi": inf},
+    {"function": "clip", "lo": -0.4, "hi": 0.9},
+)
+
+
+def looked_up(net: RandomNetwork, x: Value) -> Value:
+    attrs = one_of(net.rng, _DRAWN)
+    real = FUNCTIONS[attrs["function"]].value(net.real(x), attrs)
+    scales = {"x_scale": quant_of(x).scale[0], "x_zero": quant_of(x).zero_point[0], **net.range_of(real)}
+    scales["y_scale"] = max(scales["y_scale"], scales["x_scale"] / 100)
+    return net.op("qlookup", x, **attrs, **scales, rounding=net.rounding)
