@@ -18,7 +18,7 @@ from gradlet.ir.errors import CompileError
 
 # All fields of the tables that may be written anew, by number: the format of a number, or "@" for an offset.
 KINDS = {
-    "Model": "I@@@@@@@",
+    "Model": "I@@@@@@@@@",
     "SubGraph": "@@@@@i",
     "Operator": "I@@B@@b@@QQB@i",
     "Tensor": "@bI@@?@@?@I",

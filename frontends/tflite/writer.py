@@ -83,7 +83,8 @@ def _verify(result: bytes, learnt: Learnt, work: Importer, toolbox: Toolbox) -> 
     after = to_user(graph, {state.name: state.init for state in graph.states})
     for name, array in learnt.arrays.items():
         if work.makers[name.rpartition(".")[0]] is not work.head and not np.array_equal(after.get(name, ()), array):
-            raise inconsistent(f"{name} shares its place with something else", "buffers")
+            what = f"{name} is not what was written: its place is shared, or a channel that is constant has learnt"
+            raise inconsistent(what, "buffers")
 
 
 def _check(name: str, array: np.ndarray, known: Mapping[str, np.ndarray]) -> None:
