@@ -11,8 +11,11 @@ from gradlet.backends.reference.executor import Executor
 from gradlet.frontends.pytorch.importer import import_module
 from gradlet.ir.graph import Graph, State, Value
 from gradlet.ir.passes import Context
+from gradlet.ir.program import Program
 from gradlet.ir.user_states import from_user, to_user
 from gradlet.optimizers.passes.equalize import Equalize, find_pairs
+from gradlet.optimizers.quantization.options import QuantizeOptions
+from gradlet.optimizers.quantization.quantize import prepare, quantize
 from gradlet.tests.small_models import TOOLS, Builder, apply
 
 BETWEEN: dict[str, Callable[[Builder, Value], Value]] = {
@@ -239,3 +242,22 @@ def test_what_learned_since_is_the_same_model_for_the_user():
     with torch.no_grad():
         expected = module(torch.from_numpy(np.moveaxis(x, -1, 1).copy())).numpy()
     np.testing.assert_allclose(predicted, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+
+
+def test_int8_weights_are_read_back_in_the_units_of_the_user():
+    module, graph = of_module()
+    program, context = Program(graph), Context(TOOLS)
+    prepare(program, context, "equalize")
+    rng = np.random.default_rng(4)
+    shape = graph.inputs[0].type.shape
+    feeds = [{graph.inputs[0].name: rng.normal(size=shape).astype(np.float32)} for _ in range(4)]
+    quantize(program, context, feeds, QuantizeOptions())
+    assert "equalize" in program.pipeline
+    back = to_user(program.graph, {s.name: s.init for s in program.graph.states})
+    for name, array in module.state_dict().items():
+        if name in back and array.ndim > 1:
+            noise = np.abs(back[name] - array.numpy()).reshape(len(array), -1).max(axis=1)
+            largest_ = np.abs(array.numpy()).reshape(len(array), -1).max(axis=1)
+            # Half a step of 127, times what the scales of input channels differ by.
+            assert 0 < (noise / largest_).max() < 0.2, name
+    assert {"first.weight", "depthwise.weight", "pointwise.weight", "head.weight"} <= back.keys()
