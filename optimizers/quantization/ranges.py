@@ -103,6 +103,8 @@ class KullbackLeibler:
     def __call__(self, statistics: Statistics, symmetric: bool) -> Range:
         levels = LEVELS if statistics.low >= 0 and not symmetric else LEVELS // 2
         counts = np.trim_zeros(_magnitudes(statistics), "b")
+        # What is exactly 0, after a ReLU the most part, is so for every range: counted as it is, it decides alone.
+        counts[0] = counts[min(1, len(counts) - 1)]
         candidates = range(len(counts), min(levels, len(counts)) - 1, -1)  # of equals, the widest
         best = min(candidates, key=lambda bins: divergence(counts, bins, levels))
         return _within(statistics, best * statistics.width)
