@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gradlet.ir.graph import Graph, Node
+from gradlet.ir.ops.resize import RESIZE
 from gradlet.tests.int8_witness import StraightThrough, clamped
 
 # What the published compiler and kernels do instead: see tests/equivalence/published_defects_test.py.
@@ -96,12 +97,33 @@ def _pool(node: Node, x: Tensor, *, defect: str) -> Tensor:
     return _rounded(mean, mean, defect)
 
 
+def _max_pool(node: Node, x: Tensor, *, defect: str) -> Tensor:
+    top, left, bottom, right = node.attrs["padding"]
+    padded = functional.pad(x.permute(0, 3, 1, 2), (left, right, top, bottom), value=-torch.inf)
+    return functional.max_pool2d(padded, node.attrs["kernel"], node.attrs["strides"]).permute(0, 2, 3, 1)
+
+
+def _padded(node: Node, x: Tensor, *, defect: str) -> Tensor:
+    amounts = zip(reversed(node.attrs["before"]), reversed(node.attrs["after"]), strict=True)
+    return functional.pad(x, [n for pair in amounts for n in pair], value=node.attrs["value"])
+
+
+def _resize(node: Node, x: Tensor, *, defect: str) -> Tensor:
+    (exact,) = RESIZE.evaluate([x.detach().numpy().astype(np.int8)], node.attrs)
+    real = functional.interpolate(x.permute(0, 3, 1, 2), node.attrs["size"], mode=node.attrs["mode"])
+    return StraightThrough.apply(real.permute(0, 2, 3, 1), torch.from_numpy(exact.astype(np.float64)))
+
+
 _OPS = {
     "qconv2d": _convolution,
     "qdepthwise_conv2d": _convolution,
     "qadd": _add,
     "qavg_pool2d": _pool,
     "reshape": lambda node, x, defect: x.reshape(node.attrs["shape"]),
+    "max_pool2d": _max_pool,
+    "pad": _padded,
+    "resize": _resize,
+    "gather": lambda node, x, indices, defect: x.index_select(node.attrs["axis"], indices.long()),
     "dequantize": lambda node, x, defect: (x - node.attrs["zero_point"]) * node.attrs["scale"],
     "dense": lambda node, x, w, defect: x @ w.T,
     "bias_add": lambda node, x, b, defect: x + b,

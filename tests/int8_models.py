@@ -10,7 +10,7 @@ import numpy as np
 from gradlet.ir.graph import Graph, Role, Value
 from gradlet.ir.op_def import Emit
 from gradlet.ir.requantize import quantize_multipliers
-from gradlet.ir.tensor_type import DType, QuantParams, TensorType, f32
+from gradlet.ir.tensor_type import DType, QuantParams, TensorType, f32, i32
 from gradlet.tests.small_models import TOOLS
 
 INPUT = QuantParams((1 / 40,), (3,))
@@ -77,6 +77,10 @@ class Int8Builder:
         assert x.type.quant
         attrs = {"x_scale": x.type.quant.scale[0], "x_zero": x.type.quant.zero_point[0]}
         return self._emit("requantize", [x], self._attrs() | attrs | {"y_scale": scale, "y_zero": zero_point})
+
+    def moved(self, op: str, x: Value, *others: Value, **attrs: Any) -> Value:
+        """An op that keeps scale and zero point."""
+        return self._emit(op, [x, *others], attrs)
 
     def pool(self, x: Value) -> Value:
         """The mean of each channel, [N, C]."""
@@ -263,6 +267,36 @@ def wired(batch: int = 2) -> Graph:
     y = b.dense(y, 7, relu=True)
     b.emit.loc = "head"
     return b.done(b.head(y, 5))
+
+
+def hourglass() -> Graph:
+    """Ops that change the size of images: maxima of windows, pixels spread apart, both ways to resize, padding."""
+    b = Int8Builder("hourglass", 2, 13, 10, 3)
+    b.emit.loc = "first"
+    x = b.conv(b.x, 8, 3, relu=True)
+    b.emit.loc = "down"
+    zero = {"value": float(_zero(x))}
+    x = b.moved("pad", x, before=(0, 1, 1, 0), after=(0, 0, 1, 0), **zero)
+    x = b.conv(b.moved("max_pool2d", x, kernel=(3, 2), strides=(2, 2), padding=(1, 0, 0, 1)), 12, 1, relu=True)
+    b.emit.loc = "up"
+    n, h, w, c = x.type.shape
+    points = b.moved("reshape", x, shape=(n, h, 1, w, 1, c))
+    points = b.moved("pad", points, before=(0,) * 6, after=(0, 0, 1, 0, 1, 0), value=float(_zero(x)))
+    x = b.conv(b.moved("reshape", points, shape=(n, 2 * h, 2 * w, c)), 6, 3)
+    b.emit.loc = "around"
+    order = np.array([2, 1, *range(w * 2), w * 2 - 2], np.int32)
+    indices = b.graph.add_state("around.indices", order, i32(len(order)), Role.BUFFER)
+    x = b.conv(b.moved("gather", x, indices, axis=2), 6, 3, relu=True)
+    b.emit.loc = "resized"
+    x = b.moved("resize", x, size=(11, 9), mode="bilinear")
+    x = b.depthwise(b.moved("resize", x, size=(7, 12), mode="nearest"))
+    b.emit.loc = "head"
+    return b.done(b.head(b.pool(x), 5))
+
+
+def _zero(value: Value) -> int:
+    assert value.type.quant
+    return value.type.quant.zero_point[0]
 
 
 def images(type_: TensorType, seed: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from gradlet.tests.equivalence.int8_programs import (
     scaled,
 )
 from gradlet.tests.int8_autograd import logits_and_gradients
-from gradlet.tests.int8_models import Int8Builder, int8_batches, inverted_residuals, wired
+from gradlet.tests.int8_models import Int8Builder, hourglass, int8_batches, inverted_residuals, wired
 
 
 def large_net() -> Graph:
@@ -52,6 +52,7 @@ NETS = {
     "single_rounding": lambda: inverted_residuals(rounding="single_rounding"),
     "odd_wiring": wired,
     "int16_gradients": inverted_residuals,
+    "other_sizes": hourglass,
 }
 UPDATES = {
     "3_classes": "momentum{momentum=0.7,weight_decay=0.001}",
