@@ -15,7 +15,7 @@ from gradlet.frontends.tflite.metadata import read_metadata
 from gradlet.frontends.tflite.model import Model, Operator, Tensor, digest, inconsistent, parse
 from gradlet.frontends.tflite.new_head import write_head
 from gradlet.frontends.tflite.packing import PLAN, REPORT, described
-from gradlet.frontends.tflite.schema import METADATA_ENTRY
+from gradlet.frontends.tflite.schema import METADATA_ENTRY, TENSOR_TYPES
 from gradlet.ir.arguments import unknown_array
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Source
@@ -125,42 +125,31 @@ class _Uses:
     def write(self, operand: tuple[Operator, int] | None, array: np.ndarray, before: np.ndarray, name: str) -> None:
         """Writes what differs: constant channels, to which the import gives other numbers, have not learnt."""
         tensor = operand[0].inputs[operand[1]] if operand else None
-        if operand is None or tensor is None:
+        is_same = tensor is not None and tensor.content is not None and tensor.content.dtype == array.dtype
+        if operand is None or tensor is None or not (is_same or array.dtype == np.float32):
             hint = "leave it out of what learns: choose another scheme"
             raise CompileError("GL119", f"{name} is no constant of the model as it learnt", hint=hint)
-        is_own = tensor.content is not None and tensor.content.dtype == array.dtype
-        if is_own and self.tensors[tensor.index] == 1 and self.buffers[self.buffer(tensor.index)] == 1:
-            self._overwrite(tensor, array, before)
-        elif is_own or array.dtype == np.float32:
-            self._replace(operand, tensor, array, before, name)
-        else:
-            raise CompileError("GL119", f"{name} is {array.dtype}, the model has {tensor.type_name}", hint="report it")
-
-    def _overwrite(self, tensor: Tensor, array: np.ndarray, before: np.ndarray) -> None:
+        if not is_same:
+            self._set(operand, self.edit.add_constant(name, array))
+            return
         begin, size = self.edit.content(self.buffer(tensor.index))
-        content = _merged(tensor, array, before)
-        assert len(content) == size, f"{tensor} has another size"
-        self.edit.data[begin : begin + size] = content
-
-    def _replace(
-        self, operand: tuple[Operator, int], tensor: Tensor, array: np.ndarray, before: np.ndarray, name: str
-    ) -> None:
-        """A constant of its own for this operator."""
-        operator, position = operand
-        if tensor.content is not None and tensor.content.dtype == array.dtype:
-            fields = self.edit.fields("Tensor", self.edit.tensors[tensor.index])
-            buffer = self.edit.add_buffer(_merged(tensor, array, before))
-            number = self.edit.add_tensor(fields | {2: Number("I", buffer)})
+        content = np.where(array == before, tensor.content, array).astype(array.dtype).tobytes()
+        is_alone = self.tensors[tensor.index] == 1 and self.buffers[self.buffer(tensor.index)] == 1
+        if is_alone and len(content) == size:
+            self.edit.data[begin : begin + size] = content
         else:
-            number = self.edit.add_constant(name, array)
+            self._set(operand, self._twin(tensor, array.dtype.name, content))
+
+    def _twin(self, tensor: Tensor, dtype: str, content: bytes) -> int:
+        """A tensor like another, for one operator: int4 becomes int8, as which it learns."""
+        fields = self.edit.fields("Tensor", self.edit.tensors[tensor.index])
+        type_ = Number("b", TENSOR_TYPES.index(dtype.upper()))
+        return self.edit.add_tensor(fields | {1: type_, 2: Number("I", self.edit.add_buffer(content))})
+
+    def _set(self, operand: tuple[Operator, int], number: int) -> None:
+        operator, position = operand
         self.operands[operator][position] = number
         self.edit.set_operands(self.numbers[operator], self.operands[operator])
-
-
-def _merged(tensor: Tensor, array: np.ndarray, before: np.ndarray) -> bytes:
-    assert tensor.content is not None
-    merged = np.where(array == before, tensor.content, array)
-    return merged.astype(tensor.content.dtype).tobytes()
 
 
 def _named(edit: Edit, model: Model, files: AssociatedFiles, learnt: Learnt) -> dict[str, bytes]:
