@@ -75,6 +75,12 @@ def uses() -> Iterator[Use]:
     yield "qadd", [i8(1, 32, 32, 16), i8(1, 32, 32, 16)], SUM
     yield "qadd", [i8(1, 4, 4, 96), i8(1, 4, 4, 96)], SUM | {"mask": True}
     yield "qavg_pool2d", [i8(1, 4, 4, 160)], {"kernel": (4, 4)} | POINT
+    for size, channels, kernel in ((64, 16, 2), (32, 48, 3)):
+        window = {"kernel": (kernel, kernel), "strides": (2, 2), "padding": (kernel // 3,) * 4}
+        yield "max_pool2d", [i8(1, size, size, channels)], window
+    yield "pad", [i8(1, 32, 32, 16)], {"before": (0, 1, 1, 0), "after": (0, 1, 1, 0), "value": -128.0}
+    for mode in ("nearest", "bilinear"):
+        yield "resize", [i8(1, 16, 16, 32)], {"mode": mode, "size": (32, 32)}
 
 
 def tiny(use: Use) -> Use:
@@ -87,8 +93,12 @@ def tiny(use: Use) -> Use:
             return op, [i8(1, 1, 1, 1), i8(1, 1, 1), i32(1), f32(1)], POINT | QUANT
         case "qdense":
             return op, [i8(1, 3), i8(1, 3), i32(1), f32(1)], QUANT
-        case "qavg_pool2d":
+        case "qavg_pool2d" | "max_pool2d":
             return op, [i8(1, 1, 1, 1)], POINT | {"kernel": (1, 1)}
+        case "pad":
+            return op, [i8(1)], {"before": (1,), "after": (0,)}
+        case "resize":
+            return op, [i8(1, 1, 1, 1)], {**attrs, "size": (1, 1)}
         case _:
             return op, [i8(1) for _ in types], {**attrs, "y_zero": 0}
 
