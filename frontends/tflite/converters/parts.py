@@ -20,8 +20,7 @@ def concatenation(b: Builder, op: Operator) -> Value:
 
 
 def pack(b: Builder, op: Operator) -> Value:
-    parts = [b.x(op, k) for k in range(len(op.inputs))]
-    shape = parts[0].type.shape
+    shape, parts = b.x(op).type.shape, [b.x(op, k) for k in range(len(op.inputs))]
     axis = _axis(b, op, b.option(op, "PackOptions", "axis"), len(shape) + 1)
     rows = [b("reshape", x, shape=(*shape[:axis], 1, *shape[axis:])) for x in parts]
     return b("concat", *rows, axis=axis)
