@@ -16,14 +16,19 @@ from gradlet.ir.requantize import check_quantized, check_scales, check_zero_poin
 from gradlet.ir.tensor_type import TensorType
 
 
-def infer_pair(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
-    """The type rule: `x1_scale`, `x1_zero`, `x2_scale`, `x2_zero`, `y_scale`, `y_zero`, `rounding`, `mask`."""
+def check_pair(types: Sequence[TensorType], attrs: Attrs) -> None:
+    """Of the operands and `x1_scale`, `x1_zero`, `x2_scale`, `x2_zero`, `y_scale`, `y_zero`, `rounding`."""
     check_count(types, 2)
     for type_ in types:
         check_quantized(type_, "operand")
     check_zero_points(attrs, "x1_zero", "x2_zero", "y_zero")
     check_scales(attrs, "x1_scale", "x2_scale", "y_scale")
     rounding(attrs)
+
+
+def infer_pair(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
+    """The type rule of an op that treats every pair of elements alike."""
+    check_pair(types, attrs)
     return with_mask(broadcast_shape(types), attrs)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from gradlet.frontends.tflite.activations import fused, fused_int8
 from gradlet.frontends.tflite.builder import Builder
+from gradlet.frontends.tflite.converters.arithmetic import scales
 from gradlet.frontends.tflite.converters.spatial import unpadded
 from gradlet.frontends.tflite.model import Operator, inconsistent
 from gradlet.frontends.tflite.problems import UnsupportedError
@@ -51,11 +52,20 @@ def fully_connected(b: Builder, op: Operator) -> Value:
     shape = (x.type.size // features, features)
     rows = x if x.type.shape == shape else b("reshape", x, shape=shape)
     if b.is_int8(op):
-        y = fused_int8(b, op, table, linear(b, op, "qdense", rows, (0, 1), 0, ROUNDING_OF_DENSE))
+        constant = b.is_constant(op, 1)
+        y = linear(b, op, "qdense", rows, (0, 1), 0, ROUNDING_OF_DENSE) if constant else _computed(b, op, rows)
+        y = fused_int8(b, op, table, y)
     else:
-        y = b("dense", rows, b.parameter("weight", b.floats(op, 1)))
-        y = fused(b, op, table, _biased(b, op, y))
+        w = b.parameter("weight", b.floats(op, 1)) if b.is_constant(op, 1) else b.x(op, 1)
+        y = fused(b, op, table, _biased(b, op, b("dense", rows, w)))
     return b("reshape", y, shape=(*x.type.shape[:-1], y.type.shape[-1])) if keeps and len(x.type.shape) != 2 else y
+
+
+def _computed(b: Builder, op: Operator, rows: Value) -> Value:
+    """A product with int8 weights that an operator makes."""
+    if b.has(op, 2):
+        raise UnsupportedError("in int8 with a bias and weights that are no constant")
+    return b("qmatmul", rows, b.x(op, 1), transpose_b=True, **{**scales(b, op), "rounding": ROUNDING_OF_DENSE})
 
 
 def _padded(b: Builder, op: Operator, table: str, kernel: Sequence[int]) -> tuple[Value, dict[str, Any]]:
