@@ -86,8 +86,10 @@ def fixed_leaky_relu(x: np.ndarray, attrs: Attrs) -> Any:
 
 
 def fixed_neg(x: np.ndarray, attrs: Attrs) -> Any:
-    """Of int8 with zero points 0 and one scale: -128 stays."""
-    return np.where(x == LOWEST, LOWEST, -x)
+    """TFLite itself knows only one scale and zero points of 0; -128 stays what it is then."""
+    negated = _times(-x, _ratio(attrs), attrs)
+    plain = (attrs["x_scale"], attrs["x_zero"]) == (attrs["y_scale"], attrs["y_zero"]) and attrs["x_zero"] == 0
+    return np.where(x == LOWEST, LOWEST, negated) if plain else negated
 
 
 def fixed_sqrt(x: np.ndarray, attrs: Attrs) -> Any:

@@ -10,7 +10,11 @@ from gradlet.frontends.tflite.builder import Builder
 from gradlet.frontends.tflite.model import Operator
 from gradlet.frontends.tflite.problems import UnsupportedError
 from gradlet.frontends.tflite.quantized import ROUNDING
+from gradlet.ir.fixed_point import SUM_BITS
 from gradlet.ir.graph import Value
+
+# So many exponentials of 1 are summed without overflow.
+_MAX_TERMS = (1 << SUM_BITS) - 1
 
 Converter = Callable[[Builder, Operator], Value]
 
@@ -56,8 +60,11 @@ def square(b: Builder, op: Operator) -> Value:
 
 def softmax(b: Builder, op: Operator) -> Value:
     """Inside of a model; one at its end is the loss's."""
-    b.only_float(op)
     beta = b.option(op, "SoftmaxOptions", "beta")
+    if b.is_int8(op):
+        if b.operand(op, 0).shape[-1:] > (_MAX_TERMS,):
+            raise UnsupportedError(f"in int8 over more than {_MAX_TERMS} elements")
+        return b("qsoftmax", b.x(op), x_scale=b.scale(b.operand(op, 0))[0], beta=beta)
     return b("softmax", b.x(op) if beta == 1 else b("scale", b.x(op), factor=beta), axis=-1)
 
 

@@ -18,7 +18,7 @@ from gradlet.tests.frontends.tflite.operators import (
     refused,
     single,
 )
-from gradlet.tests.frontends.tflite.written import Written, interpreted
+from gradlet.tests.frontends.tflite.written import Step, Written, interpreted, written
 
 ALL = np.arange(-128, 128).astype(np.int8)[None]
 
@@ -82,6 +82,34 @@ def test_scales_are_divided_in_float32(name):
         check_int8(single(name, [activation(ALL.shape, x_scale, -30)], y, **options), y, ALL)
 
 
+def softmax_inside(name: str, x: Written, y: Written, beta: float) -> bytes:
+    """What follows keeps it from being the end of the model."""
+    table, options = ("SoftmaxOptions", {"beta": beta}) if name == "SOFTMAX" else ("", {})
+    return written([x, y, y], [Step(name, [0], [1], table, options), Step("RELU", [1], [2])], [0], [2])
+
+
+@pytest.mark.parametrize(("name", "beta"), [("SOFTMAX", 1.0), ("SOFTMAX", 0.3), ("LOG_SOFTMAX", 1.0)])
+@pytest.mark.parametrize("shape", [(2, 5, 7, 3), (4, 11), (6,)])
+def test_float_softmax(name, beta, shape):
+    x, plain = 3 * floats(shape), Written(shape, "float32")
+    data = softmax_inside(name, plain, plain, beta)
+    np.testing.assert_allclose(computed(imported(data), x), interpreted(data, x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.3, 2.0])
+@pytest.mark.parametrize("shape", [(2, 5, 7, 3), (64, 10), (64, 1), (40, 201), (250,)])
+def test_int8_softmax(shape, beta):
+    """Sums of more than 256 make TensorFlow's kernel stop."""
+    y = activation(shape, 1 / 256, -128)
+    for k, scale in enumerate((0.001, 0.0173, 0.1, 0.7, 3.0)):
+        data = softmax_inside("SOFTMAX", activation(shape, f32(scale), 5 * k), y, f32(beta))
+        for spread in (10, 60):
+            x = np.clip(spread * floats(shape, k), -128, 127).astype(np.int8)
+            np.testing.assert_array_equal(
+                computed(imported(data), x), real(interpreted(data, x), 1 / 256, -128), f"{scale}"
+            )
+
+
 @pytest.mark.parametrize("number", [k for k, name in enumerate(ACTIVATIONS) if name in CLAMPS])
 @pytest.mark.parametrize(("scale", "zero"), [(0.05, -20), (0.02, -128), (0.003, 90), (0.0235, -128)])
 def test_fused_clamps(number, scale, zero):
@@ -112,6 +140,7 @@ def test_fused_activations_that_tensorflow_leaves_out(dtype, name):
         ("NEG", (0.1, 3), (0.1, 3), "in int8 with zero points"),
         ("NEG", (0.1, 0), (0.2, 0), "in int8 with zero points"),
         ("SQUARE", (0.1, 0), (0.1, 0), "SQUARE: in int8"),
+        ("LOG_SOFTMAX", (0.1, 0), (1 / 16, 127), "LOG_SOFTMAX: in int8"),
     ],
 )
 def test_int8_that_is_not_supported(name, x, y, reason):
