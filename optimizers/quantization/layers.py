@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -57,13 +56,3 @@ def _source(state: State) -> Source:
     """What the state is in the user's model; in lack of one: what it is in the float program."""
     shape = state.value.type.shape
     return state.source or Source(state.name, shape, shape, tuple(range(len(shape))))
-
-
-def with_weight(layer: Layer, content: np.ndarray) -> Layer:
-    """The layer with other integers."""
-    return replace(layer, weight=replace(layer.weight, content=content))
-
-
-def with_bias(layer: Layer, content: np.ndarray) -> Layer:
-    assert layer.bias is not None
-    return replace(layer, bias=replace(layer.bias, content=content))
