@@ -8,7 +8,7 @@ from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
 from gradlet.ir.quantized_samples import q8
-from gradlet.ir.tensor_type import TensorType, f32
+from gradlet.ir.tensor_type import DType, TensorType, f32
 from gradlet.ir.windows import integers
 
 
@@ -19,8 +19,10 @@ def _amounts(attrs: Attrs, rank: int) -> list[tuple[int, int]]:
 
 def _check_value(value: float, x: TensorType) -> None:
     """Raises ValueError for a value that elements of an integer type cannot have."""
-    if x.dtype.numpy.kind in "iu" and value not in range(np.iinfo(x.dtype.numpy).min, np.iinfo(x.dtype.numpy).max + 1):
-        raise ValueError(f"{x} has no element {value}")
+    if not x.dtype.is_float and x.dtype is not DType.B1:
+        limits = np.iinfo(x.dtype.value)
+        if value not in range(limits.min, limits.max + 1):
+            raise ValueError(f"{x} has no element {value}")
 
 
 def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:

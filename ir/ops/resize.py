@@ -88,7 +88,8 @@ def _fixed_blend(x: np.ndarray, axis: int, outputs: int, attrs: Attrs) -> np.nda
     low = np.minimum(position >> WEIGHT_BITS, x.shape[axis] - 1)
     weight = (position - low * one).reshape([-1 if a == axis else 1 for a in range(x.ndim)])
     high = np.minimum(low + 1, x.shape[axis] - 1)
-    return x.take(low, axis) * (one - weight) + x.take(high, axis) * weight
+    blended: np.ndarray = x.take(low, axis) * (one - weight) + x.take(high, axis) * weight
+    return blended
 
 
 def _fixed_bilinear(x: np.ndarray, attrs: Attrs) -> np.ndarray:

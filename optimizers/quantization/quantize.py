@@ -43,7 +43,7 @@ def prepare(program: Program, context: Context, pipeline: str = "forward") -> No
     if norm:
         hint = "call eval() of the module before it is compiled"
         raise CompileError("GL242", f"{graph.name} has batch norms in training mode", norm.loc, hint)
-    passes = make_passes(context.toolbox, parse_pipeline(pipeline))
+    passes = make_passes(context.toolbox, parse_pipeline(f"spread_transposed,{pipeline}"))
     program.pipeline += [record.text for record in PassManager(context, passes).run(graph)]
 
 

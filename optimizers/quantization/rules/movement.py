@@ -1,4 +1,4 @@
-"""What moves elements, repeats them or picks the largest: the same op, on int8 of one scale."""
+"""What moves elements, repeats or blends them, or picks the largest: the same op, on int8 of one scale."""
 
 from __future__ import annotations
 
@@ -29,16 +29,11 @@ def _refuses_pad(node: Node, setting: Setting) -> str:
     return f"pads with {value:g}" if value else ""
 
 
-def _refuses_resize(node: Node, setting: Setting) -> str:
-    return "" if node.attrs.get("mode") == "nearest" else "interpolates between elements"
-
-
 _MOVE = Rule(_same, shares_scale=True)
 
 RULES = {
-    **dict.fromkeys(("broadcast_to", "flip", "max_pool2d", "reshape", "slice", "split", "transpose"), _MOVE),
+    **dict.fromkeys(("broadcast_to", "flip", "max_pool2d", "reshape", "resize", "slice", "split", "transpose"), _MOVE),
     "concat": replace(_MOVE, emit=_concat),
     "gather": Rule(_same, shares_scale=True, activations=lambda node: node.inputs[:1]),
     "pad": Rule(_pad, _refuses_pad, shares_scale=True),
-    "resize": Rule(_same, _refuses_resize, shares_scale=True),
 }

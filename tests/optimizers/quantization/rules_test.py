@@ -201,6 +201,36 @@ def test_what_moves_elements_changes_none(op):
     check(quantised(b, [b(op, b.input(2, 4, 6, 3), **MOVES[op])]), exact, int8=(op,))
 
 
+@pytest.mark.parametrize("attrs", [{}, {"align_corners": True}, {"half_pixel_centers": False}])
+def test_images_are_blended(attrs):
+    """With weights in 1024ths: a position is off by up to half of one for each pixel of the result."""
+    b = Builder()
+    made = quantised(b, [b("resize", b.input(2, 4, 6, 3), size=(7, 9), mode="bilinear", **attrs)])
+    check(made, lambda scale, inputs: scale * (HALF + 255 * (7 + 9) / 2048), int8=("resize",))
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 3)])
+def test_transposed_convolutions(strides):
+    """As convolutions of pixels spread apart; their bias and activation are fused."""
+    b = Builder(3)
+    x, w = b.input(2, 5, 6, 8), b.parameter("up.weight", 8, 3, 3, 6, spread=0.12)
+    size = {"input_shape": (2, 5 * strides[0], 6 * strides[1], 6)}
+    y = b("conv2d_input_grad", x, w, strides=strides, padding=(1, 1, *(1 if s == 1 else 0 for s in strides)), **size)
+    y = b("relu", b("bias_add", y, b.parameter("up.bias", 6, spread=0.1)))
+    content, attrs = b.graph.states[0].init.copy(), b.graph.nodes[0].attrs
+    made = quantised(b, [y])
+    weight, bias = (next(s for s in made.program.graph.states if s.name == f"up.{name}") for name in ("weight", "bias"))
+    steps = np.array(weight.value.type.quant.scale)
+
+    def bound(scale: float, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        halves = np.broadcast_to(HALF * steps, content.shape)
+        (sums,) = TOOLS.ops["conv2d_input_grad"].evaluate([np.abs(inputs["x"].astype(np.float64)), halves], attrs)
+        return HALF * scale + sums + HALF * np.array(bias.value.type.quant.scale)
+
+    check(made, bound, int8=((), ("reshape", "pad", "reshape"))[strides != (1, 1)] + ("qconv2d",))
+    assert (np.abs(weight.source.to_user(weight.init) - content) <= (HALF + SLACK) * steps).all()
+
+
 def test_splits():
     b = Builder()
     y = b.emit.node("split", b.input(2, 6, 3), axis=1, sizes=(2, 1, 3)).outputs
