@@ -16,6 +16,7 @@ from gradlet.frontends.tflite.importer import ImportOptions, import_model
 from gradlet.frontends.tflite.model import parse
 from gradlet.ir.errors import CODES, CompileError
 from gradlet.ir.verifier import verify
+from gradlet.tests.frontends.tflite.damage import changed, flipped, strange, truncated
 from gradlet.tests.frontends.tflite.imported import imported, toolbox
 from gradlet.tests.small_tflite import Record, flatbuffer, small_model, small_tflite
 
@@ -32,56 +33,6 @@ def outcome(data: bytes) -> str:
     assert time.process_time() - started < 5
     assert caught is None or (caught.code in CODES and caught.hint and len(str(caught)) < 3000)
     return caught.code if caught else "graph"
-
-
-def flipped(data: bytes, draw: random.Random) -> bytes:
-    """With one to eight bits changed."""
-    damaged = bytearray(data)
-    for _ in range(draw.randint(1, 8)):
-        damaged[draw.randrange(len(damaged))] ^= 1 << draw.randrange(8)
-    return bytes(damaged)
-
-
-def truncated(data: bytes, draw: random.Random) -> bytes:
-    return data[: draw.randrange(len(data))]
-
-
-def strange(data: bytes, draw: random.Random) -> bytes:
-    """With a number that offsets, sizes and indices do not have."""
-    damaged, at = bytearray(data), draw.randrange(len(data) // 4) * 4
-    number = draw.choice((0, 1, 2, 3, 4, 8, 255, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**32 - 4, len(data), at))
-    struct.pack_into("<I", damaged, at, number)
-    return bytes(damaged)
-
-
-def leaves(value: object, path: tuple = ()) -> Iterator[tuple]:
-    """The path of every entry of nested dicts and lists."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, below in items:
-        yield (*path, key)
-        yield from leaves(below, (*path, key))
-
-
-def changed(draw: random.Random) -> bytes:
-    """A file that reads well and says something strange."""
-    content = small_model()
-    *path, last = draw.choice(list(leaves(content)))
-    target: Any = content
-    for key in path:
-        target = target[key]
-    old = target[last]
-    if isinstance(old, float):
-        target[last] = draw.choice((0.0, -1.0, 1e30, float("nan"), float("inf"), 1e-30))
-    elif isinstance(old, bool | int):
-        most = 1 if isinstance(old, bool) else 127
-        target[last] = draw.choice((0, 1, min(2, most), most, min(13, most)))
-    elif draw.random() < 0.5:
-        target[last] = old[:-1] if isinstance(old, list | bytes | str) else old
-    elif isinstance(path[-1] if path else None, str) and isinstance(target, dict):
-        del target[last]
-        if last in ("builtin_options_type", "data"):
-            target.pop("builtin_options", None)
-    return flatbuffer(content)
 
 
 def mutants(draw: random.Random) -> Iterator[bytes]:

@@ -12,16 +12,15 @@ import pytest
 
 from gradlet.frontends.tflite.associated_files import read_files
 from gradlet.frontends.tflite.front import KINDS
-from gradlet.frontends.tflite.importer import ImportOptions, import_bytes
 from gradlet.frontends.tflite.model import parse
 from gradlet.frontends.tflite.packing import PLAN, pack
 from gradlet.frontends.tflite.writer import Learnt, write_back
 from gradlet.ir.errors import CompileError
-from gradlet.ir.user_states import to_user
-from gradlet.tests.frontends.tflite.damage_test import changed, flipped, strange
+from gradlet.tests.frontends.tflite.damage import changed, flipped, strange
 from gradlet.tests.frontends.tflite.imported import computed, imported, toolbox
 from gradlet.tests.frontends.tflite.keras_models import converted
-from gradlet.tests.frontends.tflite.metadata_test import file
+from gradlet.tests.frontends.tflite.labelled import file
+from gradlet.tests.frontends.tflite.rewritten import learnt, parameters, rewritten
 from gradlet.tests.frontends.tflite.support import supported
 from gradlet.tests.frontends.tflite.written import Step, Written, constant, interpreted, tensorflow, written
 from gradlet.tests.small_tflite import flatbuffer, small_model, small_tflite
@@ -31,37 +30,6 @@ CLASSES = 3
 
 def drawn() -> np.random.Generator:
     return np.random.default_rng(0)
-
-
-def parameters(data: bytes, classes: int | None = None) -> dict[str, np.ndarray]:
-    graph = import_bytes(data, ImportOptions(classes), toolbox(), "net").graph
-    return to_user(graph, {state.name: state.init for state in graph.states})
-
-
-def moved(array: np.ndarray, seed: int) -> np.ndarray:
-    """Other numbers, as learning makes them."""
-    rng = np.random.default_rng(seed)
-    if array.dtype == np.int8:
-        return np.clip(array + rng.integers(-3, 4, array.shape), -127, 127).astype(np.int8)
-    step = rng.integers(-50, 51, array.shape) if array.dtype == np.int32 else rng.normal(0, 0.1, array.shape)
-    return (array + step).astype(array.dtype)
-
-
-def learnt(data: bytes, classes: int | None = None) -> Learnt:
-    found = parameters(data, classes)
-    return Learnt({name: moved(array, k) for k, (name, array) in enumerate(found.items())}, classes)
-
-
-def rewritten(data: bytes, classes: int | None = None) -> bytes:
-    """With other parameters, which are those that are read again."""
-    change = learnt(data, classes)
-    result = write_back(data, change, toolbox())
-    assert result != data
-    if classes is None:
-        found = parameters(result)
-        for name, array in change.arrays.items():
-            np.testing.assert_array_equal(found[name], array, name)
-    return result
 
 
 def test_all_fields_of_tables_that_are_written_are_known():

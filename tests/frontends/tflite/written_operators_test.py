@@ -7,9 +7,7 @@ import pytest
 
 from gradlet.tests.frontends.tflite.imported import computed, imported, real
 from gradlet.tests.frontends.tflite.operators import X, activation, f32, floats, integers, single
-from gradlet.tests.frontends.tflite.rewriting_test import rewritten
-from gradlet.tests.frontends.tflite.spatial_test import quantised_weights, transpose_conv, transposed
-from gradlet.tests.frontends.tflite.types_test import four_bits
+from gradlet.tests.frontends.tflite.rewritten import rewritten
 from gradlet.tests.frontends.tflite.written import Step, Written, constant, interpreted, written
 
 F32 = "float32"
@@ -28,12 +26,20 @@ def _int8(name: str, weight: tuple[int, ...], axis: int, result: tuple[int, ...]
     return data, y, integers(IMAGE, 1)
 
 
+def quantised_weights(shape: tuple[int, ...], axis: int) -> list[Written]:
+    """Weights, and a bias for inputs of scale X."""
+    scales = [f32(s) for s in np.random.default_rng(0).uniform(0.01, 0.02, shape[axis])]
+    bias = np.random.default_rng(0).integers(-5000, 5000, shape[axis]).astype(np.int32)
+    told = [f32(np.float32(X[0]) * np.float32(s)) for s in scales]
+    return [constant(integers(shape), scales=scales, axis=axis), constant(bias, scales=told)]
+
+
 def _four_bits() -> Model:
-    rng = np.random.default_rng(0)
-    scales = [f32(s) for s in rng.uniform(0.05, 0.1, 5)]
-    bias = constant(rng.integers(-500, 500, 5).astype(np.int32), scales=[f32(np.float32(X[0]) * s) for s in scales])
-    y, w = activation((1, 9, 9, 5), 0.05, -5), four_bits(rng.integers(-7, 8, (5, 3, 3, 4)), scales)
-    options = {"table": "Conv2DOptions", **STRIDES}
+    """Two weights a byte, the first in the lower half."""
+    _, bias = quantised_weights((5, 3, 3, 4), 0)
+    nibbles = np.random.default_rng(0).integers(-7, 8, 5 * 3 * 3 * 4).astype(np.uint8) & 15
+    w = Written((5, 3, 3, 4), "int4", nibbles[::2] | nibbles[1::2] << 4, [f32(s / X[0]) for s in bias.scales])
+    y, options = activation((1, 9, 9, 5), 0.05, -5), {"table": "Conv2DOptions", **STRIDES}
     return single("CONV_2D", [activation(IMAGE, *X)], y, [w, bias], **options), y, integers(IMAGE, 1)
 
 
@@ -45,13 +51,17 @@ def _hybrid() -> Model:
 
 
 def _transposed(int8: bool) -> Model:
-    shape, weight, result, size, options = transposed("valid", 3, 4)
+    """Whose image is operand 2."""
+    result, weight = (1, 19, 19, 5), (5, 3, 3, 4)
     if int8:
-        x, y = activation(shape, *X), activation(result, 0.13, -5)
-        return transpose_conv(x, y, [size, *quantised_weights(weight, 0)], options), y, integers(shape, 1)
-    constants = [size, constant(floats(weight)), constant(floats((4,), 2))]
-    y = Written(result, F32)
-    return transpose_conv(Written(shape, F32), y, constants, options), y, floats(shape, 1)
+        x, y, constants = activation(IMAGE, *X), activation(result, 0.13, -5), quantised_weights(weight, 0)
+    else:
+        x, y = Written(IMAGE, F32), Written(result, F32)
+        constants = [constant(floats(weight)), constant(floats((5,), 2))]
+    tensors = [x, constant(np.array(result, np.int32)), *constants, y]
+    options = {"strideW": 2, "strideH": 2, "padding": 1}
+    step = Step("TRANSPOSE_CONV", [1, 2, 0, 3], [4], "TransposeConvOptions", options)
+    return written(tensors, [step], [0], [4]), y, integers(IMAGE, 1) if int8 else floats(IMAGE, 1)
 
 
 def _table() -> Model:
