@@ -175,10 +175,6 @@ class Builder:
         return self.graph.add_state(name, np.array(content, type_.dtype.numpy), type_, Role.BUFFER)
 
 
-def per_channel(scales: np.ndarray, axis: int) -> QuantParams:
-    return QuantParams(tuple(scales.tolist()), (0,) * len(scales), axis)
-
-
 def real(content: np.ndarray, tensor: Tensor) -> np.ndarray:
     """What the content of a constant stands for, in float32."""
     quantization = tensor.quantization

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from gradlet.frontends.tflite.builder import Builder, per_channel
+from gradlet.frontends.tflite.builder import Builder
 from gradlet.frontends.tflite.model import Operator, Tensor, inconsistent
 from gradlet.frontends.tflite.problems import UnsupportedError
+from gradlet.ir import quantized_states
 from gradlet.ir.constant_channels import Layer, harmless
-from gradlet.ir.graph import Value
-from gradlet.ir.requantize import quantize_multipliers
-from gradlet.ir.tensor_type import DType, TensorType, f32, i32
+from gradlet.ir.graph import Source, Value
+from gradlet.ir.tensor_type import DType
 
 # What TFLite's kernels do, but for FULLY_CONNECTED.
 ROUNDING, ROUNDING_OF_DENSE = "double_rounding", "single_rounding"
@@ -69,21 +70,14 @@ def _states(
     b: Builder, op: Operator, layer: Layer, x_scale: float, permutation: tuple[int, ...], shape: tuple[int, ...]
 ) -> list[Value]:
     """The operands after x."""
+    place, graph = b.emit.loc, b.graph
+    names = [graph.free_name(f"{place}.{name}") for name in ("weight", "bias")]
+    sources = Source(names[0], shape, shape, permutation), Source(names[1], layer.bias.shape, layer.bias.shape, (0,))
+    weight, bias = map(quantized_states.Parameter, names, (layer.weight, layer.bias), (True, True), sources)
+    bias = bias if b.has(op, 2) else replace(bias, trainable=False, source=None)
     scales = layer.weight_scales
-    type_ = TensorType(DType.I8, layer.weight.shape, per_channel(scales, layer.axis))
-    operands = [b.state("weight", layer.weight, type_, permutation, shape)]
-    type_ = TensorType(DType.I32, scales.shape, per_channel(x_scale * scales, 0))
-    is_told = b.has(op, 2)
-    operands.append(
-        b.state("bias", layer.bias, type_, (0,), scales.shape) if is_told else b.buffer("bias", layer.bias, type_)
-    )
-    return operands + factors(b, layer.ratios, quantize_multipliers(layer.ratios.tolist()))
-
-
-def factors(b: Builder, ratios: np.ndarray, multiplier: np.ndarray) -> list[Value]:
-    """The operands `scale` and `multiplier`."""
-    scale = b.buffer("scale", ratios.astype(np.float32), f32(*ratios.shape))
-    return [scale, b.buffer("multiplier", multiplier, i32(*multiplier.shape))]
+    made = quantized_states.Layer(weight, bias, layer.axis, scales, x_scale, layer.ratios)
+    return quantized_states.add_layer(graph, made, place, layer.rounding)
 
 
 def _bias(b: Builder, op: Operator, channels: int) -> np.ndarray:
