@@ -38,24 +38,29 @@ def div(b: Builder, x: Operand, other: Operand | Number, rounding_mode: str | No
 
 
 def power(b: Builder, x: Operand, exponent: Number) -> Tensor:
-    if exponent < 0:
+    """Products and roots where these do; they are cheaper than pow."""
+    if exponent in (-1, -2, -3, -4, -0.5):
         return reciprocal(b, power(b, x, -exponent))
     if exponent == 0.5:
         return unary(b, "sqrt", x)
+    x = b.tensor(x)
     if exponent not in (1, 2, 3, 4):
-        raise UnsupportedError(f"exponent {exponent}: whole numbers from -4 to 4 and one half are supported")
+        return b.like(b("pow", x.value, b.full(exponent, dtype=x.value.type.dtype)), x)
     if exponent == 1:
-        return b.tensor(x)
+        return x
     square = binary(b, "mul", x, x)
     return square if exponent == 2 else binary(b, "mul", square, x if exponent == 3 else square)
 
 
-def maximum(b: Builder, x: Operand, other: Operand) -> Tensor:
-    return binary(b, "add", x, unary(b, "relu", binary(b, "sub", other, x)))
+def power_of_number(b: Builder, base: Number, exponent: Operand) -> Tensor:
+    exponent = b.tensor(exponent)
+    value = exponent.value
+    return b.like(b("pow", b.full(base, dtype=value.type.dtype), value), exponent)
 
 
-def minimum(b: Builder, x: Operand, other: Operand) -> Tensor:
-    return binary(b, "sub", x, unary(b, "relu", binary(b, "sub", x, other)))
+def pair(op: str) -> Callable[..., Tensor]:
+    """The converter of an operator of two tensors that has a namesake in the IR."""
+    return lambda b, x, other: binary(b, op, x, other)
 
 
 def named(op: str) -> Callable[..., Tensor]:
@@ -81,6 +86,8 @@ CONVERTERS = {
     "aten.div.Tensor_mode": div,
     "aten.reciprocal.default": lambda b, x: reciprocal(b, x),
     "aten.pow.Tensor_Scalar": power,
+    "aten.pow.Tensor_Tensor": pair("pow"),
+    "aten.pow.Scalar": power_of_number,
     "aten.square.default": lambda b, x: power(b, x, 2),
     "aten.sqrt.default": named("sqrt"),
     "aten.rsqrt.default": named("rsqrt"),
@@ -88,8 +95,8 @@ CONVERTERS = {
     "aten.log.default": named("log"),
     "aten.neg.default": named("neg"),
     "aten.abs.default": named("abs"),
-    "aten.maximum.default": maximum,
-    "aten.minimum.default": minimum,
-    "aten.clamp_min.Tensor": maximum,
-    "aten.clamp_max.Tensor": minimum,
+    "aten.maximum.default": pair("maximum"),
+    "aten.minimum.default": pair("minimum"),
+    "aten.clamp_min.Tensor": pair("maximum"),
+    "aten.clamp_max.Tensor": pair("minimum"),
 }

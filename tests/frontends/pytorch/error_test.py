@@ -56,7 +56,6 @@ def test_all_unsupported_operators_in_one_error():
         (lambda x: F.adaptive_avg_pool2d(x, 3), (1, 2, 4, 4), "[4, 4] to [3, 3]"),
         (lambda x: F.interpolate(x, scale_factor=1.3), (1, 2, 5, 5), "no whole size"),
         (lambda x: F.interpolate(x, size=(8, 8), mode="bicubic"), (1, 2, 4, 4), "aten.upsample_bicubic2d.vec"),
-        (lambda x: x**2.5, (3,), "exponent 2.5"),
         (lambda x: torch.div(x, 2, rounding_mode="floor"), (3,), "rounding_mode='floor'"),
         (lambda x: x.max(1).indices * x[:, 0], (3, 4), "reads a result that has no counterpart"),
         (lambda x: F.max_pool2d(x, 2, return_indices=True)[1] * 1.5, (1, 2, 4, 4), "no counterpart"),

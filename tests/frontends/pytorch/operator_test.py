@@ -157,6 +157,8 @@ FUNCTIONS = {
     "clamp_min": (lambda x: x.clamp(min=-0.5), [ROW]),
     "clamp_max": (lambda x: x.clamp(max=0.5), [ROW]),
     "clamp_min_zero": (lambda x: x.clamp_min(0), [ROW]),
+    "pow_of_any": (lambda x: (x.abs() + 0.25) ** 2.5 + x**5 + (x.abs() + 0.25) ** -0.75, [ROW]),
+    "pow_of_tensors": (lambda x, y: (x.abs() + 0.25) ** y + 2.0**y, [ROW, ROW]),
     "maximum": (lambda x, y: torch.maximum(x, y) - torch.minimum(x, y), [ROW, ROW]),
     "matmul": (lambda x, y: x @ y, [(3, 4), (4, 5)]),
     "matmul_batch": (lambda x, y: x @ y, [(2, 3, 4), (2, 4, 5)]),
