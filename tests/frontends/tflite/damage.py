@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from gradlet.tests.small_tflite import flatbuffer, small_model
+from gradlet.tests.small_tflite import Record, flatbuffer
 
 
 def flipped(data: bytes, draw: random.Random) -> bytes:
@@ -38,9 +38,8 @@ def leaves(value: object, path: tuple = ()) -> Iterator[tuple]:
         yield from leaves(below, (*path, key))
 
 
-def changed(draw: random.Random) -> bytes:
+def changed(content: Record, draw: random.Random) -> bytes:
     """A file that reads well and says something strange."""
-    content = small_model()
     *path, last = draw.choice(list(leaves(content)))
     target: Any = content
     for key in path:

@@ -39,7 +39,7 @@ def mutants(draw: random.Random) -> Iterator[bytes]:
     data = small_tflite()
     for damage in (flipped, truncated, strange):
         yield from (damage(data, draw) for _ in range(500))
-    yield from (changed(draw) for _ in range(500))
+    yield from (changed(small_model(), draw) for _ in range(500))
 
 
 def test_two_thousand_damaged_files():

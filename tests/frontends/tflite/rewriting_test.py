@@ -217,7 +217,7 @@ def test_what_reads_the_predictions():
 def mutants(draw: random.Random) -> list[bytes]:
     whole = file()
     damaged = [damage(whole, draw) for damage in (flipped, strange) for _ in range(150)]
-    return damaged + [changed(draw) for _ in range(100)]
+    return damaged + [changed(small_model(), draw) for _ in range(100)]
 
 
 @pytest.mark.parametrize("write", ["pack", "write_back"])
