@@ -63,7 +63,7 @@ class Options:
         loss: Name of the loss.
         prediction: Which output of the model the loss is about, counted from 0.
         update: Update rule with options, e.g. `momentum{momentum=0.9}`.
-        gradients: Of quantised values: int8, int16, float32; auto is int8 on microcontrollers, else float32.
+        gradients: Of quantised values: int8, int16, float32; auto chooses for the target and the depth.
         classes: Replaces the head by one for so many classes, with a seeded initialisation.
         quantize: Makes a float model int8 with these options, e.g. `int8{ranges=kl}` (docs/quantizing.md).
         calibration: Samples for that: a file, an array, an iterable (`tools.calibration.load_calibration`).

@@ -15,6 +15,7 @@ from gradlet.ir.passes import Context
 from gradlet.ir.tensor_type import DType, TensorType
 from gradlet.optimizers.quantized_gradients import RESCALE, makes_gradient, read, write
 
+_MOST_LAYERS_IN_INT8 = 24
 _CHOICES = {d.value: d for d in (*LIMITS, DType.F32)}
 # An integer stays one, in its unit.
 _MOVES = ("slice", "reshape")
@@ -27,8 +28,8 @@ class QuantizeGradients:
     """Integers and a range, a state, for every gradient that ops on quantised values alone read.
 
     Attributes:
-        dtype: `int8`, `int16`, or `float32`, which leaves them as they are; `auto` is int8 on microcontrollers and
-            float32 elsewhere.
+        dtype: `int8`, `int16`, or `float32`, which leaves them as they are; `auto` is float32 but on microcontrollers:
+            int8 there, or int16 where a gradient goes through more than 24 layers.
     """
 
     name: ClassVar[str] = "quantize_gradients"
@@ -41,10 +42,8 @@ class QuantizeGradients:
             raise CompileError("GL212", f"quantize_gradients: dtype is {self.dtype!r}", hint=hint)
 
     def run(self, graph: Graph, context: Context) -> bool:
-        small = context.target is not None and context.target.is_microcontroller
-        chosen = _CHOICES.get(self.dtype, DType.I8 if small else DType.F32)
-        readers = _Readers(context.ops, chosen)
-        wanted = {n for n in graph.nodes if makes_gradient(context.ops, n) and readers.accept(n.outputs[0])}
+        chosen = _CHOICES.get(self.dtype) or _default(graph, context)
+        wanted = _wanted(graph, context.ops, chosen)
         if chosen is DType.F32 or not wanted:
             return False
         rewriting = _Rewriting(graph, context.ops, chosen)
@@ -53,6 +52,24 @@ class QuantizeGradients:
         graph.outputs[:] = [rewriting.made.get(v, v) for v in graph.outputs]
         graph.renumber()
         return True
+
+
+def _default(graph: Graph, context: Context) -> DType:
+    """Gradients in int8 lose what they are rounded by once in a layer: docs/learning.md has what that costs."""
+    if context.target is None or not context.target.is_microcontroller:
+        return DType.F32
+    wanted = _wanted(graph, context.ops, DType.I8)
+    layers: dict[Value, int] = {}
+    for node in graph.nodes:
+        deepest = max((layers.get(v, 0) for v in node.inputs), default=0)
+        layers |= dict.fromkeys(node.outputs, deepest + (node in wanted and node.op != RESCALE))
+    return DType.I16 if max(layers.values(), default=0) > _MOST_LAYERS_IN_INT8 else DType.I8
+
+
+def _wanted(graph: Graph, ops: OpSet, dtype: DType) -> set[Node]:
+    """What makes gradients that can be integers of this type."""
+    readers = _Readers(ops, dtype)
+    return {node for node in graph.nodes if makes_gradient(ops, node) and readers.accept(node.outputs[0])}
 
 
 @dataclass(frozen=True)

@@ -177,6 +177,22 @@ def test_the_default_is_integers_on_microcontrollers():
         assert {n.outputs[0].type.dtype for n in graph.nodes if n.op in GRADIENTS} == {dtype}
 
 
+@pytest.mark.parametrize(("layers", "dtype"), [(25, DType.I8), (26, DType.I16)])
+def test_gradients_through_many_layers_take_int16(layers, dtype):
+    """The first layer needs no gradient of its input."""
+    b = Int8Builder("deep", 1, 4, 4, 2)
+    x = b.x
+    for k in range(layers):
+        b.emit.loc = f"layers.{k}"
+        x = b.conv(x, 2)
+    b.emit.loc = "head"
+    graph = b.done(b.head(b.pool(x), 3))
+    context = Context(TOOLS, TOOLS.get("targets", "stm32f746"))
+    apply(graph, "differentiate,fuse_gradients,quantize_gradients", context)
+    found = [n.outputs[0].type.dtype for n in graph.nodes if n.op in INPUT_GRADS]
+    assert (len(found), set(found)) == (layers - 1, {dtype})
+
+
 @pytest.mark.parametrize(("gradients", "dtype"), [("auto", DType.F32), ("int16", DType.I16)])
 def test_the_user_chooses(gradients, dtype):
     options = Options(target="x86_64", backend="reference", gradients=gradients)
