@@ -60,12 +60,25 @@ class Int8Builder:
         return self._linear("qdense", x, (size, x.type.shape[-1]), 0, 1, {}, relu, parts)
 
     def add(self, a: Value, b: Value) -> Value:
+        return self._pair("qadd", a, b, self._real(a) + self._real(b))
+
+    def multiply(self, a: Value, b: Value) -> Value:
+        return self._pair("qmul", a, b, self._real(a) * self._real(b))
+
+    def mean(self, x: Value) -> Value:
+        """Of each channel, [N, 1, 1, C]."""
+        assert x.type.quant
+        attrs = self._attrs() | {"axis": (1, 2), "keepdims": True}
+        attrs |= {"x_scale": x.type.quant.scale[0], "x_zero": x.type.quant.zero_point[0]}
+        real = self._real(x).mean(axis=(1, 2), keepdims=True)
+        return self._emit("qmean", [x], attrs | _range_of(real, relu=False))
+
+    def _pair(self, op: str, a: Value, b: Value, real: np.ndarray) -> Value:
         attrs = self._attrs()
         for name, value in (("x1", a), ("x2", b)):
             assert value.type.quant
             attrs |= {f"{name}_scale": value.type.quant.scale[0], f"{name}_zero": value.type.quant.zero_point[0]}
-        real = sum(self._real(v) for v in (a, b))
-        return self._emit("qadd", [a, b], attrs | _range_of(np.asarray(real), relu=False))
+        return self._emit(op, [a, b], attrs | _range_of(real, relu=False))
 
     def quantize(self, x: Value, scale: float, zero_point: int) -> Value:
         """Of floats, of which there is no sample yet: images stand for it."""
@@ -267,6 +280,24 @@ def wired(batch: int = 2) -> Graph:
     y = b.dense(y, 7, relu=True)
     b.emit.loc = "head"
     return b.done(b.head(y, 5))
+
+
+def excited(batch: int = 2, rounding: str = "float") -> Graph:
+    """Squeeze and excite: channels times a function of their means, and means added to pixels."""
+    b = Int8Builder("excited", batch, 7, 6, 3, rounding=rounding)
+    b.emit.loc = "first"
+    x = b.conv(b.x, 8, 3, relu=True)
+    for k in range(2):
+        b.emit.loc = f"blocks.{k}.squeeze"
+        gate = b.conv(b.mean(x), 5, relu=True)
+        b.emit.loc = f"blocks.{k}.excite"
+        x = b.multiply(x, b.conv(gate, 8))
+        b.emit.loc = f"blocks.{k}.spread"
+        x = b.add(x, b.conv(b.mean(x), 8))
+        b.emit.loc = f"blocks.{k}.project"
+        x = b.conv(x, 8)
+    b.emit.loc = "head"
+    return b.done(b.head(b.pool(x), 5))
 
 
 def hourglass() -> Graph:

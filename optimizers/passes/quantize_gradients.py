@@ -18,7 +18,7 @@ from gradlet.optimizers.quantized_gradients import RESCALE, makes_gradient, read
 _MOST_LAYERS_IN_INT8 = 24
 _CHOICES = {d.value: d for d in (*LIMITS, DType.F32)}
 # An integer stays one, in its unit.
-_MOVES = ("slice", "reshape")
+_MOVES = ("slice", "reshape", "broadcast_to")
 # Update -> index of its gradient, behind which the range stands.
 _UPDATES = {"quantized_sgd": 1, "master_sgd": 2}
 
