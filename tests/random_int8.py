@@ -13,7 +13,7 @@ from gradlet.ir.op_def import Emit, OpSet
 from gradlet.ir.program import Program
 from gradlet.ir.tensor_type import QuantParams
 from gradlet.optimizers.layers import find_layers
-from gradlet.tests.random_int8_functions import looked_up
+from gradlet.tests.random_int8_functions import FUNCTIONS_OF_ONE
 from gradlet.tests.random_int8_network import RandomNetwork, image, one_of, quant_of
 from gradlet.tests.random_int8_pairs import PAIRS
 
@@ -136,7 +136,7 @@ def finish(net: RandomNetwork, x: Value, classes: int) -> Value:
     """Float logits."""
     net.emit.loc = "end"
     x = flat(net, x) if len(x.type.shape) == 4 else x
-    if net.chance(0.15):
+    if net.chance(0.3):
         return net.floats(qdense(net, x, classes))
     y = net.floats(x)
     if net.chance(0.2):
@@ -262,11 +262,11 @@ IMAGE_BLOCKS: tuple[Block, ...] = (
     repeated,
     added,
     requantized,
-    looked_up,
     pooled,
     divided,
     turned,
     flat,
+    *FUNCTIONS_OF_ONE,
     *PAIRS,
 )
 FLAT_BLOCKS: tuple[Block, ...] = (
@@ -275,9 +275,11 @@ FLAT_BLOCKS: tuple[Block, ...] = (
     qdense,
     qdense,
     qdense,
+    qdense,
+    qdense,
     added,
     requantized,
-    looked_up,
     divided,
+    *FUNCTIONS_OF_ONE,
     *PAIRS,
 )

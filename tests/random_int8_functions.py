@@ -1,4 +1,4 @@
-"""Blocks of random int8 networks that apply a function to every element: see ir/int8_functions.py."""
+"""Blocks of random int8 networks that apply a function to every element, or softmax to every row."""
 
 from __future__ import annotations
 
@@ -25,3 +25,10 @@ def looked_up(net: RandomNetwork, x: Value) -> Value:
     scales = {"x_scale": quant_of(x).scale[0], "x_zero": quant_of(x).zero_point[0], **net.range_of(real)}
     scales["y_scale"] = max(scales["y_scale"], scales["x_scale"] / 100)
     return net.op("qlookup", x, **attrs, **scales, rounding=net.rounding)
+
+
+def normalized(net: RandomNetwork, x: Value) -> Value:
+    return net.op("qsoftmax", x, x_scale=quant_of(x).scale[0], beta=float(net.rng.uniform(0.5, 2)))
+
+
+FUNCTIONS_OF_ONE = (looked_up, normalized)
