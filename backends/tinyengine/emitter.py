@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from gradlet.backends.tinyengine import c_text
+from gradlet.backends.tinyengine import c_text, facts
 from gradlet.backends.tinyengine.c_source import collect
 from gradlet.backends.tinyengine.kernel import Arg, Call, Scratch, Table
 from gradlet.backends.tinyengine.model import SAVE_VERSION, Model, Routine, describe
@@ -42,7 +42,7 @@ def _templates() -> jinja2.Environment:
 
 def files(model: Model) -> dict[str, str]:
     """The text of the header and of the source, by file name."""
-    names: dict[str, Any] = {"m": model, "M": model.name.upper(), "declare": _declare, "c": c_text}
+    names: dict[str, Any] = {"m": model, "M": model.name.upper(), "declare": _declare, "c": c_text, "facts": facts}
     header = _templates().get_template("model.h.jinja").render(names)
     bodies = {r.symbol: list(_body(r, model)) for r in model.routines}
     headers, definitions, entries = _kernels(model)

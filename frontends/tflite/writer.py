@@ -92,7 +92,8 @@ def _check(name: str, array: np.ndarray, known: Mapping[str, np.ndarray]) -> Non
         raise unknown_array(name, known, "parameter of the model")
     if array.shape != known[name].shape or array.dtype != known[name].dtype:
         what = f"{name} is {array.dtype}{list(array.shape)}, the model has {known[name].dtype}{list(known[name].shape)}"
-        raise CompileError("GL119", what, hint="name the .tflite file that was compiled")
+        hint = "name the .tflite file that was compiled; one of floats that has become int8 is not written back"
+        raise CompileError("GL119", what, hint=hint)
 
 
 def _operand(work: Importer, operator: Operator, source: Source, content: np.ndarray) -> tuple[Operator, int] | None:
@@ -125,15 +126,16 @@ class _Uses:
     def write(self, operand: tuple[Operator, int] | None, array: np.ndarray, before: np.ndarray, name: str) -> None:
         """Writes what differs: constant channels, to which the import gives other numbers, have not learnt."""
         tensor = operand[0].inputs[operand[1]] if operand else None
-        is_same = tensor is not None and tensor.content is not None and tensor.content.dtype == array.dtype
-        if operand is None or tensor is None or not (is_same or array.dtype == np.float32):
+        old = tensor.content if tensor else None
+        old = old if old is not None and old.dtype == array.dtype else None
+        if operand is None or tensor is None or (old is None and array.dtype != np.float32):
             hint = "leave it out of what learns: choose another scheme"
             raise CompileError("GL119", f"{name} is no constant of the model as it learnt", hint=hint)
-        if not is_same:
+        if old is None:
             self._set(operand, self.edit.add_constant(name, array))
             return
         begin, size = self.edit.content(self.buffer(tensor.index))
-        content = np.where(array == before, tensor.content, array).astype(array.dtype).tobytes()
+        content = np.where(array == before, old, array).astype(array.dtype).tobytes()
         is_alone = self.tensors[tensor.index] == 1 and self.buffers[self.buffer(tensor.index)] == 1
         if is_alone and len(content) == size:
             self.edit.data[begin : begin + size] = content
