@@ -78,9 +78,11 @@ def test_several_subgraphs():
 
 
 def test_weights_that_are_computed():
-    tensors = [X, Written((4, 6), "float32"), Written((4, 6), "float32"), Written((2, 4), "float32")]
-    steps = [Step("TANH", [1], [2]), Step("FULLY_CONNECTED", [0, 2], [3], "FullyConnectedOptions")]
-    assert "FULLY_CONNECTED: operand 1 is no constant at t3" in refused(written(tensors, steps, [0, 1], [3])).what
+    image, w = Written((2, 4, 4, 3), "float32"), Written((5, 1, 1, 3), "float32")
+    options = {"strideW": 1, "strideH": 1}
+    steps = [Step("TANH", [1], [2]), Step("CONV_2D", [0, 2], [3], "Conv2DOptions", options)]
+    error = refused(written([image, w, w, Written((2, 4, 4, 5), "float32")], steps, [0, 1], [3]))
+    assert "CONV_2D: operand 1 is no constant at t3" in error.what
 
 
 def test_everything_is_told_at_once_and_each_hint_once():
