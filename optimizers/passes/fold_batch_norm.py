@@ -92,8 +92,9 @@ def _pattern(graph: Graph, norm: Node) -> _Pattern | None:
         return None
     weight, gamma, beta, mean, var, *bias = (s for s in states if s)
     found = _Pattern(linear, add, norm, weight, bias[0] if bias else None, (gamma, beta, mean, var))
-    # Weights scaled by 0 could not be read back; those in another order belong to a pass that comes later.
-    ordered = any(s.source and s.source.orders for s in (weight, beta))
+    # Weights scaled by 0 could not be read back; channels in another order belong to a pass that comes later.
+    channels = (weight, LINEAR[linear.op].out), (beta, 0)
+    ordered = any(s.source and axis in dict(s.source.orders) for s, axis in channels)
     return found if np.all(found.factor) and not ordered else None
 
 

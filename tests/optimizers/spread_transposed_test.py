@@ -71,6 +71,22 @@ def test_the_weight_is_given_back(name):
     np.testing.assert_array_equal(new.source.to_ir(user, new.init.shape), new.init)
 
 
+def test_a_batch_norm_becomes_part_of_it():
+    """And the weight is given back as it was without."""
+    source = SOURCES["same"]
+    graph = graph_of("same", source)
+    emit, rng = Emit(TOOLS.ops, graph), np.random.default_rng(2)
+    drawn = [rng.uniform(0.5, 1.5, 4).astype(np.float32) for _ in range(4)]
+    states = [graph.add_state(f"norm.{k}", array, f32(4)) for k, array in enumerate(drawn)]
+    graph.outputs = [emit("batch_norm", graph.outputs[0], *states, eps=1e-5)]
+    changed = apply(clone(graph), "spread_transposed,fold_batch_norm")
+    assert "batch_norm" not in {node.op for node in changed.nodes}
+    np.testing.assert_allclose(result(changed), result(graph), rtol=1e-5, atol=1e-5)
+    weight = next(s for s in changed.states if s.name == "weight")
+    user = source.to_user(graph.states[0].init)
+    np.testing.assert_allclose(weight.source.to_user(weight.init), user, rtol=1e-6)
+
+
 def test_groups_stay():
     graph = graph_of("padding_above_the_kernel", groups=2)
     assert [node.op for node in apply(graph, "spread_transposed").nodes] == ["conv2d_input_grad"]
