@@ -29,11 +29,16 @@ def _refuses_pad(node: Node, setting: Setting) -> str:
     return f"pads with {value:g}" if value else ""
 
 
+def _gather(c: Conversion, node: Node) -> Sequence[Value]:
+    x, indices = node.inputs
+    return c.node("gather", c.int8(x), c.floats(indices), **node.attrs)
+
+
 _MOVE = Rule(_same, shares_scale=True)
 
 RULES = {
     **dict.fromkeys(("broadcast_to", "flip", "max_pool2d", "reshape", "resize", "slice", "split", "transpose"), _MOVE),
     "concat": replace(_MOVE, emit=_concat),
-    "gather": Rule(_same, shares_scale=True, activations=lambda node: node.inputs[:1]),
+    "gather": Rule(_gather, shares_scale=True, activations=lambda node: node.inputs[:1]),
     "pad": Rule(_pad, _refuses_pad, shares_scale=True),
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradlet.ir.graph import Graph, Value
+from gradlet.ir.graph import Graph, Role, Value
 from gradlet.ir.int8_functions import FUNCTIONS
+from gradlet.ir.tensor_type import i32
 from gradlet.optimizers.linear_ops import LINEAR
 from gradlet.optimizers.quantization.calibration import run
 from gradlet.optimizers.quantization.scales import Quantization
@@ -231,6 +232,13 @@ def test_transposed_convolutions(strides):
     assert (np.abs(weight.source.to_user(weight.init) - content) <= (HALF + SLACK) * steps).all()
 
 
+def test_what_indices_take():
+    b = Builder()
+    order = np.array([2, 1, 0, 1, -1], np.int32)
+    indices = b.graph.add_state("indices", order, i32(5), Role.BUFFER)
+    check(quantised(b, [b("gather", b.input(2, 6, 3), indices, axis=1)]), exact, int8=("gather",))
+
+
 def test_splits():
     b = Builder()
     y = b.emit.node("split", b.input(2, 6, 3), axis=1, sizes=(2, 1, 3)).outputs
@@ -255,5 +263,5 @@ def _uneven() -> list[dict[str, np.ndarray]]:
 
 def test_every_rule_is_tested():
     pairs, pools = ("add", "sub", "mul", "bias_add"), ("avg_pool2d", "mean")
-    tested = {*LINEAR, *MOVES, *FUNCTIONS, *pairs, *pools, "relu", "split", "concat"}
-    assert set(RULES) == tested | {"gather"}
+    tested = {*LINEAR, *MOVES, *FUNCTIONS, *pairs, *pools, "relu", "split", "concat", "gather"}
+    assert set(RULES) == tested
