@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
+from gradlet.ir import int8_functions
 from gradlet.ir.graph import Value
-from gradlet.ir.int8_functions import FUNCTIONS
 from gradlet.tests.random_int8_network import RandomNetwork, one_of, quant_of
 
-_DRAWN: tuple[dict[str, Any], ...] = (
+FUNCTIONS: tuple[dict[str, Any], ...] = (
     *({"function": name} for name in ("sigmoid", "tanh", "hard_swish", "silu", "gelu", "abs", "neg", "sqrt")),
     {"function": "gelu", "approximate": True},
     {"function": "leaky_relu", "alpha": 0.1},
@@ -20,8 +20,12 @@ _DRAWN: tuple[dict[str, Any], ...] = (
 
 
 def looked_up(net: RandomNetwork, x: Value) -> Value:
-    attrs = one_of(net.rng, _DRAWN)
-    real = FUNCTIONS[attrs["function"]].value(net.real(x), attrs)
+    return applied(net, x, one_of(net.rng, FUNCTIONS))
+
+
+def applied(net: RandomNetwork, x: Value, attrs: dict[str, Any]) -> Value:
+    """One of FUNCTIONS of x."""
+    real = int8_functions.FUNCTIONS[attrs["function"]].value(net.real(x), attrs)
     scales = {"x_scale": quant_of(x).scale[0], "x_zero": quant_of(x).zero_point[0], **net.range_of(real)}
     scales["y_scale"] = max(scales["y_scale"], scales["x_scale"] / 100)
     return net.op("qlookup", x, **attrs, **scales, rounding=net.rounding)
