@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def finished(r: np.ndarray, args: Arrays, attrs: Attrs) -> Results:
     return [y, inside] if attrs.get("mask") else [y]
 
 
-def pair_examples(quiet: Attrs, loud: Attrs) -> list[Example]:
+def pair_examples(quiet: dict[str, Any], loud: dict[str, Any]) -> list[Example]:
     """Shapes and roundings: `quiet` stays within int8, `loud` has a mask and reaches beyond."""
     twice, once = {"rounding": "double_rounding"}, {"rounding": "single_rounding"}
     return [

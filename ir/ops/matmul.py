@@ -37,7 +37,8 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
     assert grads[0] is not None
-    return operand_gradients(emit, grads[0], *node.inputs, node.attrs)
+    a, b = node.inputs
+    return operand_gradients(emit, grads[0], a, b, node.attrs)
 
 
 def operand_gradients(emit: Emit, g: Value, a: Value, b: Value, attrs: Attrs) -> list[Value | None]:

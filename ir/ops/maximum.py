@@ -44,6 +44,10 @@ def _evaluate_grad(args: Arrays, attrs: Attrs) -> Results:
     return [np.where(a > b, g, np.where(a == b, g * g.dtype.type(0.5), g.dtype.type(0)))]
 
 
+def _equal(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
+    return [np.ones(t.shape, t.dtype.numpy) for t in types]
+
+
 def _op(name: str, evaluate: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> OpDef:
     both = (0, 1)
     return OpDef(
@@ -75,9 +79,7 @@ MAXIMUM_GRAD = OpDef(
         Example([f32(2, 3), f32(2, 3), f32(2, 3)]),
         Example([f32(2, 4, 5), f32(4, 1), f32(2, 1, 5)]),
         Example([f32(2, 3, 40), i8(40), i8(2, 3, 40)], {}, integers()),
-        Example(
-            [f32(7), i8(7), i8(1)], {}, lambda types, rng: [np.ones(7, np.float32), *np.split(np.int8([1] * 8), [7])]
-        ),
+        Example([f32(7), i8(7), i8(1)], {}, _equal),
     ],
 )
 

@@ -39,6 +39,10 @@ def _whole(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.nda
     return [a.astype(np.float32), np.rint(2 * b).astype(np.float32)]
 
 
+def _edges(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
+    return [np.array(numbers, np.float32) for numbers in ([0, 0, 0, -2], [2, 0, 0.5, 0.5])]
+
+
 POW = OpDef(
     name="pow",
     infer=_infer,
@@ -51,7 +55,7 @@ POW = OpDef(
         Example([f32(2, 3, 4), f32(4)], sample=positive, differentiable=(0, 1)),
         Example([f32(3, 1), f32()], sample=positive, differentiable=(0, 1)),
         Example([f32(2, 9), f32(2, 9)], sample=_whole, differentiable=(0,)),
-        Example([f32(4), f32(4)], {}, lambda types, rng: [np.float32([0, 0, 0, -2]), np.float32([2, 0, 0.5, 0.5])], ()),
+        Example([f32(4), f32(4)], {}, _edges, ()),
     ],
 )
 

@@ -1,6 +1,7 @@
 """qsquared_difference(x1, x2): the square of the difference of two int8 tensors of any scales, requantised."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
     x1, x2 = without_zeros(args, attrs)
     if not is_smooth(args) and rounding(attrs) != "float":
         return finished(_fixed(x1, x2, attrs), args, attrs)
-    kind = np.float64 if is_smooth(args) else np.float32
+    kind: Any = np.float64 if is_smooth(args) else np.float32
     first, second, square = (kind(f) for f in float_factors(attrs))
     difference = x1.astype(kind) * first - x2.astype(kind) * second
     r = difference * difference * square

@@ -5,6 +5,7 @@ TFLite scales a mean in integers, and a sum in floats, which it rounds half away
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -68,7 +69,7 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
 _HALVES = {"x_scale": 0.5, "y_scale": 1.0}
 
 
-def _op(name: str, quiet: Attrs, loud: Attrs) -> OpDef:
+def _op(name: str, quiet: dict[str, Any], loud: dict[str, Any]) -> OpDef:
     def evaluate(args: Arrays, attrs: Attrs) -> Results:
         (x,), kind = args, rounding(attrs)
         smooth = x.dtype.kind == "f"

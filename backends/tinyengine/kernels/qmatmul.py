@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from gradlet.backends.tinyengine.kernel import Call, Kernel, beside, call
+from gradlet.backends.tinyengine.kernel import Arg, Call, Kernel, beside, call
 from gradlet.ir.graph import Node, Value
 from gradlet.ir.ops.qmatmul import depth, factor
 from gradlet.ir.requantize import ROUNDINGS, quantize_multiplier, rounding
@@ -17,7 +17,7 @@ def _qmatmul(node: Node) -> Call:
     a_row, a_depth = (1, a.type.shape[-1]) if attrs.get("transpose_a", False) else (a.type.shape[-1], 1)
     b_column, b_depth = (b.type.shape[-1], 1) if attrs.get("transpose_b", False) else (1, b.type.shape[-1])
     operands = [y, mask[0] if mask else None, a, b, math.prod(leading), _step(a), _step(b)]
-    sizes = [rows, columns, depth(a.type, attrs), (a_row, a_depth, b_column, b_depth)]
+    sizes: list[Arg] = [rows, columns, depth(a.type, attrs), (a_row, a_depth, b_column, b_depth)]
     zeros = attrs["x1_zero"], attrs["x2_zero"], attrs["y_zero"]
     factors = (float(np.float32(factor(attrs))), *quantize_multiplier(factor(attrs)))
     return call("qmatmul_i8", *operands, *sizes, zeros, *factors, ROUNDINGS.index(rounding(attrs)))
