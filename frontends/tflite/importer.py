@@ -198,6 +198,9 @@ class Importer:
         """A dense layer, drawn as `torch.nn.Linear` draws: uniformly up to 1 / sqrt(inputs)."""
         b, classes = self.builder, self.options.classes
         assert classes is not None
+        if not head.inputs[0] or head.inputs[0].index not in b.values:
+            what, hint = "a new head is not supported: the last layer reads a constant", "convert a model that predicts"
+            raise CompileError("GL105", what, str(head.outputs[0]), hint)
         x = self._float(b.x(head))
         self._go_to(head)
         inputs = head.inputs[1].shape[-1] if head.inputs[1:] and head.inputs[1] else x.type.shape[-1]
