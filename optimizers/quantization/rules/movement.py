@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from gradlet.ir.graph import Node, Value
 from gradlet.optimizers.quantization.convert import Conversion
@@ -12,10 +11,6 @@ from gradlet.optimizers.quantization.rule import Rule, Setting
 
 def _same(c: Conversion, node: Node) -> Sequence[Value]:
     return c.node(node.op, *map(c.int8, node.inputs), **node.attrs)
-
-
-def _concat(c: Conversion, node: Node) -> Sequence[Value]:
-    return c.node("concat", *(c.int8_as(v, node.outputs[0]) for v in node.inputs), **node.attrs)
 
 
 def _pad(c: Conversion, node: Node) -> Sequence[Value]:
@@ -36,9 +31,13 @@ def _gather(c: Conversion, node: Node) -> Sequence[Value]:
 
 _MOVE = Rule(_same, shares_scale=True)
 
+_MOVES = (
+    *("broadcast_to", "concat", "flip", "max", "max_pool2d", "maximum", "min", "minimum"),
+    *("reshape", "resize", "slice", "split", "transpose"),
+)
+
 RULES = {
-    **dict.fromkeys(("broadcast_to", "flip", "max_pool2d", "reshape", "resize", "slice", "split", "transpose"), _MOVE),
-    "concat": replace(_MOVE, emit=_concat),
+    **dict.fromkeys(_MOVES, _MOVE),
     "gather": Rule(_gather, shares_scale=True, activations=lambda node: node.inputs[:1]),
     "pad": Rule(_pad, _refuses_pad, shares_scale=True),
 }

@@ -1,13 +1,12 @@
-"""Means of windows and of whole images: sums of int8 that keep their scale."""
+"""Means of windows, which keep their scale, and sums and means over axes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradlet.ir.axes import axes_of
 from gradlet.ir.graph import Node, Value
 from gradlet.optimizers.quantization.convert import Conversion
-from gradlet.optimizers.quantization.rule import Rule, Setting
+from gradlet.optimizers.quantization.rule import Rule
 
 _WINDOW = ("kernel", "strides", "padding")
 
@@ -22,20 +21,13 @@ def _avg_pool2d(c: Conversion, node: Node) -> Sequence[Value]:
     return c.node("qavg_pool2d", x, **window, rounding=c.rounding)
 
 
-def _mean(c: Conversion, node: Node) -> Sequence[Value]:
-    x = node.inputs[0]
-    size = x.type.shape[1:3]
-    y = c("qavg_pool2d", c.int8(x), kernel=size, strides=size, padding=(0, 0, 0, 0), rounding=c.rounding)
-    shape = node.outputs[0].type.shape
-    return [y if y.type.shape == shape else c("reshape", y, shape=shape)]
-
-
-def _refuses_mean(node: Node, setting: Setting) -> str:
-    rank = len(node.inputs[0].type.shape)
-    return "" if rank == 4 and axes_of(node.attrs, rank) == (1, 2) else "is not over the height and the width of images"
+def _reduction(c: Conversion, node: Node) -> Sequence[Value]:
+    x, y = c.params(node.inputs[0]), c.result(node)
+    scales = {"x_scale": x.scale, "x_zero": x.zero_point, "y_scale": y.scale, "y_zero": y.zero_point}
+    return c.node(f"q{node.op}", c.int8(node.inputs[0]), **node.attrs, **scales, rounding=c.rounding)
 
 
 RULES = {
     "avg_pool2d": Rule(_avg_pool2d, shares_scale=True),
-    "mean": Rule(_mean, _refuses_mean, shares_scale=True),
+    **dict.fromkeys(("mean", "sum"), Rule(_reduction, clamps=True)),
 }

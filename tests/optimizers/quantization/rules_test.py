@@ -177,16 +177,26 @@ def test_means_of_windows(name):
     check(made, rounded, int8=("pad", "qavg_pool2d") if name == "padded" else ("qavg_pool2d",))
 
 
-@pytest.mark.parametrize("keepdims", [False, True])
-def test_means_of_images(keepdims):
+@pytest.mark.parametrize("axis", [(1, 2), (0,), (1, 3)])
+@pytest.mark.parametrize("op", ["mean", "sum"])
+def test_reductions(op, axis):
     b = Builder()
-    made = quantised(b, [b("mean", b.input(2, 5, 6, 3), axis=(1, 2), keepdims=keepdims)])
-    check(made, rounded, int8=("qavg_pool2d",) if keepdims else ("qavg_pool2d", "reshape"))
+    made = quantised(b, [b(op, b.input(2, 5, 6, 3), axis=axis, keepdims=axis == (0,))])
+    check(made, rounded, int8=(f"q{op}",))
+
+
+@pytest.mark.parametrize("op", ["maximum", "minimum"])
+def test_the_larger_and_the_smaller_of_two_have_their_scale(op):
+    b = Builder()
+    made = quantised(b, [b(op, b.input(2, 3), b.input(3, name="z"))])
+    check(made, exact, int8=(op,))
 
 
 MOVES = {
     "broadcast_to": {"shape": (3, 2, 4, 6, 3)},
     "flip": {"axis": (1, 3)},
+    "max": {"axis": (1, 2)},
+    "min": {"axis": (3,), "keepdims": True},
     "max_pool2d": {"kernel": (3, 3), "strides": (2, 2), "padding": (1, 1, 1, 1)},
     "pad": {"before": (0, 1, 2, 0), "after": (0, 0, 1, 3)},
     "reshape": {"shape": (8, 18)},
@@ -262,6 +272,6 @@ def _uneven() -> list[dict[str, np.ndarray]]:
 
 
 def test_every_rule_is_tested():
-    pairs, pools = ("add", "sub", "mul", "bias_add"), ("avg_pool2d", "mean")
+    pairs, pools = ("add", "sub", "mul", "bias_add"), ("avg_pool2d", "mean", "sum", "maximum", "minimum")
     tested = {*LINEAR, *MOVES, *FUNCTIONS, *pairs, *pools, "relu", "split", "concat", "gather"}
     assert set(RULES) == tested
