@@ -168,6 +168,15 @@ def test_int8_transposed_convolution(name, bias, per_channel):
     check_int8(data, y, integers(shape, 1))
 
 
+@pytest.mark.parametrize("activated", [1, 3])
+def test_int8_transposed_convolution_with_an_activation(activated):
+    """Which clamps within int8."""
+    shape, weight, result, size, options = transposed("doubled", 7, 12)
+    y, options["fusedActivationFunction"] = activation(result, 0.05, -20), activated
+    data = transpose_conv(activation(shape, *X), y, [size, *quantised_weights(weight, 0)], options)
+    check_int8(data, y, integers(shape, 1))
+
+
 @pytest.mark.parametrize("activated", [0, 3])
 @pytest.mark.parametrize("name", TRANSPOSED)
 def test_float_transposed_convolution(name, activated):
