@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,23 @@ def as_dataset(given: Any, source: str = "the data set", holdout: Holdout | None
         return Dataset(train, _pick(arrays, ("test",), source), classes)
     divided = (holdout or Holdout()).divide(train)
     return Dataset(divided.train, divided.test, classes)
+
+
+def in_order(data: Dataset, names: Sequence[str]) -> Dataset:
+    """With the numbers that a model gives to classes of these names; as it is where it does not know them all."""
+    known = {name: number for number, name in enumerate(names)}
+    if not data.classes or len(known) < len(names) or not known.keys() >= set(data.classes):
+        return data
+    numbers = np.array([known[name] for name in data.classes])
+    train, test = (_numbered(split, numbers) for split in (data.train, data.test))
+    return data if train is None or test is None else Dataset(train, test, tuple(names))
+
+
+def _numbered(split: Split, numbers: np.ndarray) -> Split | None:
+    """None for targets that are no classes with a name."""
+    if not split.has_classes or not all(0 <= t < len(numbers) for t in np.unique(split.targets)):
+        return None
+    return Split(split.inputs, numbers[split.targets].astype(split.targets.dtype))
 
 
 def _digits(source: str) -> Dataset:

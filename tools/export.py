@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from gradlet.frontends.tflite.associated_files import PLAN, REPORT
 from gradlet.frontends.tflite.importer import DIGEST
 from gradlet.frontends.tflite.model import read_file
-from gradlet.frontends.tflite.packing import PLAN, REPORT, pack, unpack
+from gradlet.frontends.tflite.packing import pack, unpack
 from gradlet.frontends.tflite.writer import Learnt, write_back
 from gradlet.ir import files, serialize
 from gradlet.ir.backend import Session

@@ -14,8 +14,8 @@ from gradlet.tools import checkpoint as checkpoints
 from gradlet.tools.api import Compiled
 from gradlet.tools.checkpoint import Checkpoint
 from gradlet.tools.data_checks import check_dataset
-from gradlet.tools.datasets import Dataset, as_dataset, load_dataset
-from gradlet.tools.evaluation import Evaluation, Progress, batch_size, evaluate
+from gradlet.tools.datasets import Dataset, as_dataset, in_order, load_dataset
+from gradlet.tools.evaluation import Evaluation, Progress, batch_size, class_names, evaluate
 from gradlet.tools.preprocessing import DEFAULT, Preprocessing, prepare
 from gradlet.tools.settings import Settings
 from gradlet.tools.training import check_trains, steps_an_epoch, steps_of, train_on
@@ -106,7 +106,8 @@ def train(
         checkpoint: Where the run is kept; if the file exists, it goes on from there.
         **settings: Fields of `Settings`.
     """
-    known = load_dataset(data) if isinstance(data, str) else as_dataset(data)
+    given = load_dataset(data) if isinstance(data, str) else as_dataset(data)
+    known = in_order(given, class_names(compiled.program))
     kept_at = Path(checkpoint) if checkpoint else None
     chosen = Settings(**settings)
     return fine_tune(session, compiled.program, known, chosen, callbacks, preprocessing=preprocessing, kept_at=kept_at)

@@ -30,7 +30,7 @@ from gradlet.ir.target import Target
 from gradlet.optimizers.compilation import replan
 from gradlet.tools.api import context_of
 from gradlet.tools.curves import check_drawable, draw
-from gradlet.tools.datasets import Dataset, Holdout, load_dataset
+from gradlet.tools.datasets import Dataset, Holdout, in_order, load_dataset
 from gradlet.tools.evaluation import class_names, labels_key
 from gradlet.tools.export import load_program
 from gradlet.tools.fine_tuning import Callbacks, fine_tune
@@ -95,7 +95,7 @@ def main(args: argparse.Namespace) -> int:
     if args.png:
         check_drawable()
     program = load_program(user_path(args.program), tools)
-    data = load_dataset(args.data, Holdout(args.test_share, args.split_seed))
+    data = in_order(load_dataset(args.data, Holdout(args.test_share, args.split_seed)), class_names(program))
     target: Target = tools.get("targets", args.target or "x86_64")
     backend: Backend = tools.get("backends", args.backend or (target.backend if args.target else "reference"))
     replan(program, context_of(tools, target, backend))

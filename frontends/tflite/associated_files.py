@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from gradlet.ir.errors import CompileError
 
+# What `gradlet compile --pack` packs: the program, which holds all weights, and what is known of it.
+PLAN, REPORT = "training_plan.gradlet", "training_report.json"
 MAX_FILES = 1000
 # Of all files that are compressed; those that are not cannot be larger than the archive.
 MAX_INFLATED = 64 << 20

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gradlet.frontends.tflite.associated_files import AssociatedFiles
+from gradlet.frontends.tflite.associated_files import PLAN, REPORT, AssociatedFiles
 from gradlet.frontends.tflite.flatbuffer import Record, read_root
 from gradlet.frontends.tflite.metadata_schema import COLOR_SPACES, FILE_KINDS, METADATA
 from gradlet.frontends.tflite.model import Model, Tensor, inconsistent
@@ -85,7 +85,7 @@ def facts(
             # Files get lost when other tools rewrite a model: it learns without names as well.
             if told.labels_file in files.entries:
                 found[f"output.{name}.labels"] = "\n".join(read_labels(files, told.labels_file))
-    return found | {f"file.{name}": str(size) for name, size in files.sizes.items()}
+    return found | {f"file.{name}": str(size) for name, size in files.sizes.items() if name not in (PLAN, REPORT)}
 
 
 def read_labels(files: AssociatedFiles, name: str) -> list[str]:

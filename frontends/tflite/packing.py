@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gradlet.frontends.tflite.associated_files import read_files, with_files
+from gradlet.frontends.tflite.associated_files import PLAN, REPORT, read_files, with_files
 from gradlet.frontends.tflite.front import Edit, Number, Table, Vector, front_of, text
 from gradlet.frontends.tflite.metadata_schema import FILE_KINDS, METADATA
 from gradlet.frontends.tflite.model import Model, parse
 from gradlet.frontends.tflite.names import input_name
 from gradlet.frontends.tflite.schema import METADATA_ENTRY
 
-# What `gradlet compile --pack` packs: the program, which holds all weights, and what is known of it.
-PLAN, REPORT = "training_plan.gradlet", "training_report.json"
 # Associated files came with the first version of the format.
 _MIN_PARSER_VERSION = "1.0.0"
 

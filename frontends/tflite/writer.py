@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradlet.frontends.tflite.associated_files import AssociatedFiles, read_files, with_files
+from gradlet.frontends.tflite.associated_files import PLAN, REPORT, AssociatedFiles, read_files, with_files
 from gradlet.frontends.tflite.front import Edit, Number
 from gradlet.frontends.tflite.importer import Importer, ImportOptions
 from gradlet.frontends.tflite.metadata import read_metadata
 from gradlet.frontends.tflite.model import Model, Operator, Tensor, digest, inconsistent, parse
 from gradlet.frontends.tflite.new_head import write_head
-from gradlet.frontends.tflite.packing import PLAN, REPORT, described
+from gradlet.frontends.tflite.packing import described
 from gradlet.frontends.tflite.schema import METADATA_ENTRY, TENSOR_TYPES
 from gradlet.ir.arguments import unknown_array
 from gradlet.ir.errors import CompileError

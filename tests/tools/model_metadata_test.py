@@ -132,6 +132,24 @@ def test_what_was_learnt_keeps_the_names_of_its_classes(folder, monkeypatch):
     assert class_names(files.load(folder / "learnt.gradlet", TOOLS.ops)) == ("a", "b", "c")
 
 
+def test_classes_get_the_numbers_that_the_model_gives_them(folder, monkeypatch):
+    """A folder of images is in the order of the alphabet, the labels of a model are not."""
+    monkeypatch.chdir(folder)
+    given = dict(np.load("data.npz"))
+    other = np.array([2, 0, 1])  # what "cat", "small dog" and "no animal" are called below
+    np.savez(
+        "other.npz", **given | {"labels": other[given["labels"]]}, classes=np.array(["small dog", "no animal", "cat"])
+    )
+    compiled()
+    training = ("--train", "--epochs", "1")
+    expected, found = (run("--data", name, *training) for name in ("data.npz", "other.npz"))
+    assert found["losses"] == expected["losses"] and found["classes"] == list(LABELS)
+    strange = given | {"classes": np.array(["cat", "small dog", "horse"])}
+    np.savez("strange.npz", **strange)
+    found = run("--data", "strange.npz", *training)
+    assert found["losses"] == expected["losses"] and found["classes"] == ["cat", "small dog", "horse"]
+
+
 def test_a_program_of_the_api_uses_them_too(folder):
     made = gradlet.compile(str(folder / "animals.tflite"), target="x86_64", backend="reference", scheme="none")
     assert made.program.metadata["input.image.std"] == "60"

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from gradlet.frontends.tflite.associated_files import read_files
+from gradlet.frontends.tflite.associated_files import PLAN, read_files
 from gradlet.frontends.tflite.front import KINDS
 from gradlet.frontends.tflite.model import parse
-from gradlet.frontends.tflite.packing import PLAN, pack
+from gradlet.frontends.tflite.packing import pack
 from gradlet.frontends.tflite.writer import Learnt, write_back
 from gradlet.ir.errors import CompileError
 from gradlet.tests.frontends.tflite.damage import changed, flipped, strange
