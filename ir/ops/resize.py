@@ -74,50 +74,55 @@ def _positions(inputs: int, outputs: int, attrs: Attrs) -> np.ndarray:
     return steps * inputs / outputs
 
 
+# For each output along an axis: the inputs before and behind it, and the weight of the second.
+_Neighbours = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _neighbours(inputs: int, outputs: int, attrs: Attrs) -> _Neighbours:
+    if attrs["mode"] == "nearest":
+        nearest = _nearest(inputs, outputs, attrs)
+        return nearest, nearest, np.zeros(outputs)
+    position = _positions(inputs, outputs, attrs)
+    low = np.floor(position).astype(int)
+    # At the last input there is no next one; the weight is 0 with align_corners, else that input is taken twice.
+    return low, np.minimum(low + 1, inputs - 1), position - low
+
+
 def fixed_scale(inputs: int, outputs: int, attrs: Attrs) -> int:
-    """Inputs for each output, in units of the weights."""
+    """Inputs for each output, in units of the weights of int8."""
     if corners_aligned(attrs) and outputs > 1:
         inputs, outputs = inputs - 1, outputs - 1
     return ((inputs << WEIGHT_BITS) + outputs // 2) // outputs
 
 
-def _fixed_blend(x: np.ndarray, axis: int, outputs: int, attrs: Attrs) -> np.ndarray:
-    """Blends neighbours along an axis, in units of the weights."""
-    one, scale = 1 << WEIGHT_BITS, fixed_scale(x.shape[axis], outputs, attrs)
+def _fixed_neighbours(inputs: int, outputs: int, attrs: Attrs) -> _Neighbours:
+    """As TensorFlow Lite's ResizeBilinearInteger finds them."""
+    one, scale = 1 << WEIGHT_BITS, fixed_scale(inputs, outputs, attrs)
     position = np.maximum(np.arange(outputs) * scale + (scale // 2 - one // 2 if half_pixels(attrs) else 0), 0)
-    low = np.minimum(position >> WEIGHT_BITS, x.shape[axis] - 1)
-    weight = (position - low * one).reshape([-1 if a == axis else 1 for a in range(x.ndim)])
-    high = np.minimum(low + 1, x.shape[axis] - 1)
+    low = np.minimum(position >> WEIGHT_BITS, inputs - 1)
+    return low, np.minimum(low + 1, inputs - 1), position - low * one
+
+
+def _along(axis: int, weight: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Weights for the elements of an axis of x."""
+    columns: np.ndarray = weight.astype(x.dtype).reshape([-1 if a == axis else 1 for a in range(x.ndim)])
+    return columns
+
+
+def _blend(x: np.ndarray, axis: int, found: _Neighbours, one: int = 1) -> np.ndarray:
+    """The outputs along an axis, in units of 1 / `one`."""
+    low, high, weight = *found[:2], _along(axis, found[2], x)
     blended: np.ndarray = x.take(low, axis) * (one - weight) + x.take(high, axis) * weight
     return blended
 
 
-def _fixed_bilinear(x: np.ndarray, attrs: Attrs) -> np.ndarray:
-    """int8 as TensorFlow Lite's ResizeBilinearInteger blends it: rounded once, half away from zero."""
-    blended = x.astype(np.int64)
-    for axis, outputs in zip((1, 2), attrs["size"], strict=True):
-        blended = _fixed_blend(blended, axis, outputs, attrs)
-    return divide_by_power_of_two(blended, np.array(2 * WEIGHT_BITS)).astype(x.dtype)
-
-
-def _weights(inputs: int, outputs: int, attrs: Attrs) -> np.ndarray:
-    """How much of each input an output along one axis takes, [outputs, inputs]."""
-    matrix, steps = np.zeros((outputs, inputs)), np.arange(outputs)
-    if attrs["mode"] == "nearest":
-        matrix[steps, _nearest(inputs, outputs, attrs)] = 1
-        return matrix
-    position = _positions(inputs, outputs, attrs)
-    low = np.floor(position).astype(int)
-    matrix[steps, low] = 1 - (position - low)
-    # At the last input there is no next one; the weight is 0 with align_corners, else that input is taken twice.
-    matrix[steps, np.minimum(low + 1, inputs - 1)] += position - low
-    return matrix
-
-
-def _apply(rows: np.ndarray, columns: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Multiplies along the axes H and W."""
-    resized = np.tensordot(rows.astype(x.dtype), x, axes=(1, 1))  # [H', N, W, C]
-    return np.tensordot(columns.astype(x.dtype), resized, axes=(1, 2)).transpose(2, 1, 0, 3)
+def _share_out(g: np.ndarray, axis: int, inputs: int, found: _Neighbours) -> np.ndarray:
+    """The adjoint of `_blend`."""
+    low, high, weight = *found[:2], _along(axis, found[2], g)
+    sums = np.zeros([inputs if a == axis else n for a, n in enumerate(g.shape)], g.dtype)
+    for index, part in ((low, g * (1 - weight)), (high, g * weight)):
+        np.add.at(np.moveaxis(sums, axis, 0), index, np.moveaxis(part, axis, 0))
+    return sums
 
 
 def _evaluate(args: Arrays, attrs: Attrs) -> Results:
@@ -125,9 +130,13 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
     if attrs["mode"] == "nearest":
         rows, columns = _nearest(x.shape[1], height, attrs), _nearest(x.shape[2], width, attrs)
         return [x[:, rows[:, None], columns]]
-    if x.dtype.kind == "i":
-        return [_fixed_bilinear(x, attrs)]
-    return [_apply(_weights(x.shape[1], height, attrs), _weights(x.shape[2], width, attrs), x)]
+    if x.dtype.kind == "f":
+        wide = _blend(x, 2, _neighbours(x.shape[2], width, attrs))
+        return [_blend(wide, 1, _neighbours(x.shape[1], height, attrs))]
+    wide = _blend(x.astype(np.int64), 2, _fixed_neighbours(x.shape[2], width, attrs), 1 << WEIGHT_BITS)
+    blended = _blend(wide, 1, _fixed_neighbours(x.shape[1], height, attrs), 1 << WEIGHT_BITS)
+    # Rounded once, half away from zero.
+    return [divide_by_power_of_two(blended, np.array(2 * WEIGHT_BITS)).astype(x.dtype)]
 
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
@@ -149,7 +158,8 @@ def _infer_grad(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
 
 def _evaluate_grad(args: Arrays, attrs: Attrs) -> Results:
     (g,), (_, height, width, _) = args, attrs["input_shape"]
-    return [_apply(_weights(height, g.shape[1], attrs).T, _weights(width, g.shape[2], attrs).T, g)]
+    rows, columns = _neighbours(height, g.shape[1], attrs), _neighbours(width, g.shape[2], attrs)
+    return [_share_out(_share_out(g, 1, height, rows), 2, width, columns)]
 
 
 def _gradient_grad(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
