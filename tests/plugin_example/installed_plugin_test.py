@@ -17,6 +17,7 @@ from gradlet.build_defs import launcher
 from gradlet.ir.backend import Session
 from gradlet.ir.errors import CompileError
 from gradlet.ir.plugin import load
+from gradlet.tests.frontends.tflite.written import Step, Written, constant, written
 from gradlet.tools.api import compile_module
 from gradlet.tools.new_op import write_op
 
@@ -110,6 +111,48 @@ def test_its_operator_is_imported_from_torch():
     ((name, out),) = compiled.open().infer({compiled.program.graph.inputs[0].name: sample.numpy()}).items()
     assert name == "logits"
     np.testing.assert_allclose(out, module(sample).detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def custom_tflite(custom: str = "Softplus", dtype: str = "float32") -> tuple[bytes, list[np.ndarray]]:
+    """8 features, 16 of a custom operator, 3 classes; with the weights and biases."""
+    rng = np.random.default_rng(0)
+    shapes = (16, 8), (16,), (3, 16), (3,)
+    w1, b1, w2, b2 = constants = [rng.normal(0, 0.5, shape).astype(np.float32) for shape in shapes]
+    scales = {"dtype": dtype, "scales": [0.1] if dtype == "int8" else []}
+    hidden, made = Written([4, 16], "float32"), Written([4, 16], **scales)
+    operands = [Written([4, 8], "float32"), constant(w1), constant(b1), hidden, made, constant(w2), constant(b2)]
+    dense = "FULLY_CONNECTED", "FullyConnectedOptions"
+    steps = [
+        Step(dense[0], [0, 1, 2], [3], dense[1]),
+        Step("CUSTOM", [3], [4], custom=custom),
+        Step(dense[0], [4, 5, 6], [7], dense[1]),
+    ]
+    return written([*operands, Written([4, 3], "float32")], steps, [0], [7]), constants
+
+
+@pytest.mark.parametrize("backend", ["tinyengine", "tvm"])
+def test_its_operator_is_imported_from_tflite_and_trains(backend, tmp_path):
+    path = tmp_path / "net.tflite"
+    data, (w1, b1, w2, b2) = custom_tflite()
+    path.write_bytes(data)
+    compiled = compile_module(path, target="x86_64", backend=backend)
+    session, (image,) = compiled.open(), compiled.program.infer.inputs
+    x = np.random.default_rng(1).normal(size=(4, 8)).astype(np.float32)
+    (logits,) = session.infer({image.name: x}).values()
+    np.testing.assert_allclose(logits, np.logaddexp(x @ w1.T + b1, 0) @ w2.T + b2, rtol=1e-5, atol=1e-6)
+    reference = compile_module(path, target="x86_64", backend="reference").open()
+    feed = {image.name: x, "label": np.arange(4, dtype=np.int32) % 3, "lr": np.float32(0.1)}
+    found, expected = ([float(s.train_step(feed)["loss"]) for _ in range(5)] for s in (session, reference))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert found[-1] < found[0]
+
+
+@pytest.mark.parametrize(("custom", "dtype"), [("Softminus", "float32"), ("Softplus", "int8")])
+def test_what_its_converter_does_not_know_is_told(custom, dtype, tmp_path):
+    path = tmp_path / "net.tflite"
+    path.write_bytes(custom_tflite(custom, dtype)[0])
+    with pytest.raises(CompileError, match=rf"GL105.*\n.*CUSTOM:{custom}"):
+        compile_module(path, target="x86_64")
 
 
 def test_the_suites_of_all_ops_run_over_its_op(site):

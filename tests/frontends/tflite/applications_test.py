@@ -14,7 +14,7 @@ from gradlet.tools.api import Options, compile_program
 STEPS, CLASSES, LR = 5, 3, 0.02
 # What predicts no classes has no head to replace.
 CLASSIFIERS = sorted(n for n in APPLICATIONS if not n.startswith("unet") and n != "transformer")
-IN_C = ("densenet", "keyword_spotting", "mobilenet_v3_small")
+IN_C = ("conv_1d", "densenet", "keyword_spotting")
 
 
 @pytest.mark.parametrize("name", sorted(APPLICATIONS.keys() - {"transformer"}))

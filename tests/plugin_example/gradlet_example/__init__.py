@@ -7,7 +7,10 @@ PLUGIN = Plugin(
     api=1,
     ops=("gradlet_example.softplus:OPS",),
     kernels={"tinyengine": ("gradlet_example.softplus_c:KERNELS",), "tvm": ("gradlet_example.softplus_tvm:KERNELS",)},
-    converters={"pytorch": ("gradlet_example.softplus_torch:CONVERTERS",)},
+    converters={
+        "pytorch": ("gradlet_example.softplus_torch:CONVERTERS",),
+        "tflite": ("gradlet_example.softplus_tflite:CONVERTERS",),
+    },
     targets={"tiny_board": "gradlet_example.tiny_board:TARGET"},
     passes={"clip_gradients": "gradlet_example.clip_gradients:ClipGradients"},
     frontends={"layers": "gradlet_example.layers:FRONTEND"},
