@@ -36,14 +36,9 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
 
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
-    assert grads[0] is not None
-    a, b = node.inputs
-    return operand_gradients(emit, grads[0], a, b, node.attrs)
-
-
-def operand_gradients(emit: Emit, g: Value, a: Value, b: Value, attrs: Attrs) -> list[Value | None]:
-    """The gradients of both operands of a product of floats."""
-    ta, tb = _transposed(attrs)
+    (g,), (a, b) = grads, node.inputs
+    assert g is not None
+    ta, tb = _transposed(node.attrs)
     da = _product(emit, b, g, tb, True) if ta else _product(emit, g, b, False, not tb)
     if _is_batched(a) and not _is_batched(b) and not ta:
         # The sum over the batch is a product of taller matrices: no gradient for each of the batch.

@@ -1,17 +1,19 @@
-"""qmatmul(x1, x2): the matrix product, as matmul, of two int8 tensors with scales of their own, requantised."""
+"""qmatmul(x1, x2): the matrix product, as matmul, of two int8 tensors of any scales, requantised; its gradients."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from gradlet.ir.gradient_epilogue import LIMITS, arrays_of, finish, infer_result, types_of
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
-from gradlet.ir.ops.matmul import MATMUL, operand_gradients
+from gradlet.ir.ops.matmul import MATMUL
+from gradlet.ir.ops.rescale_gradient import ALL, I8, I16
 from gradlet.ir.quantized_linear import asked_mask, with_mask, without_mask
 from gradlet.ir.quantized_pairs import check_pair, finished, is_smooth, without_zeros
-from gradlet.ir.quantized_samples import i8, integers, q8
-from gradlet.ir.requantize import multiply_fixed, quantize_multiplier, rounding
-from gradlet.ir.tensor_type import TensorType, f32
+from gradlet.ir.quantized_samples import i8, i16, integers, q8
+from gradlet.ir.requantize import check_quantized, check_zero_points, multiply_fixed, quantize_multiplier, rounding
+from gradlet.ir.tensor_type import DType, TensorType, b1, f32
 
 _BOTH = (0, 1)
 
@@ -50,13 +52,48 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
     assert grads[0] is not None
-    attrs = node.attrs
-    g = emit("rescale_gradient", grads[0], asked_mask(emit, node), mask=True, factor=factor(attrs))
-    a, b = (
-        emit("dequantize", x, scale=1.0, zero_point=attrs[zero])
-        for x, zero in zip(node.inputs, ("x1_zero", "x2_zero"), strict=True)
-    )
-    return operand_gradients(emit, g, a, b, attrs)
+    (x1, x2), attrs = node.inputs, node.attrs
+    g = emit("rescale_gradient", grads[0], asked_mask(emit, node), mask=True)
+    kept = {k: attrs[k] for k in ("transpose_a", "transpose_b") if k in attrs} | {"factor": factor(attrs)}
+    return [
+        emit("qmatmul_input_grad", g, x2, of=0, shape=x1.type.shape, zero_point=attrs["x2_zero"], **kept),
+        emit("qmatmul_input_grad", g, x1, of=1, shape=x2.type.shape, zero_point=attrs["x1_zero"], **kept),
+    ]
+
+
+def letters(attrs: Attrs) -> tuple[str, str, str]:
+    """(last two axes of the operand, of the other one, the one that is summed over), where y is m by n."""
+    a, b = "km" if attrs.get("transpose_a", False) else "mk", "nk" if attrs.get("transpose_b", False) else "kn"
+    return (a, b, "n") if attrs["of"] == 0 else (b, a, "m")
+
+
+def _infer_grad(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
+    found, shape = types_of(types, attrs, 1), tuple(attrs["shape"])
+    if found.g.dtype not in (DType.F32, *LIMITS) or attrs["of"] not in (0, 1):
+        raise ValueError(f"gradient {found.g} is not f32, i8 or i16, or of is {attrs['of']}")
+    check_quantized(found.own[0], "x")
+    check_zero_points(attrs, "zero_point")
+    pair = [f32(*shape), f32(*found.own[0].shape)]
+    (y,) = MATMUL.infer(pair if attrs["of"] == 0 else pair[::-1], attrs)
+    if y.shape != found.g.shape:
+        raise ValueError(f"{found.g} is no gradient of the product {y}")
+    return infer_result(found, shape, attrs)
+
+
+def _evaluate_grad(args: Arrays, attrs: Attrs) -> Results:
+    found = arrays_of(args, attrs, 1)
+    # float64 holds sums of integers exactly.
+    kind = np.dtype(np.float64) if found.unit is not None else found.g.dtype
+    own, other, _ = letters(attrs)
+    x = found.own[0].astype(kind) - kind.type(attrs["zero_point"])
+    sums = np.einsum(f"...mn,...{other}->...{own}", found.g.astype(kind), x)
+    sums = sums.sum(axis=tuple(range(sums.ndim - len(attrs["shape"]))))
+    return finish(sums if found.unit is None else sums.astype(np.int64), found, attrs)
+
+
+def _macs_grad(node: Node) -> int:
+    shape = dict(zip(letters(node.attrs)[0], node.attrs["shape"][-2:], strict=True))
+    return node.inputs[0].type.size * shape["k"]
 
 
 QUANT = {"x1_scale": 0.05, "x1_zero": -3, "x2_scale": 0.03, "x2_zero": 10, "y_scale": 0.9, "y_zero": -7}
@@ -82,4 +119,30 @@ QMATMUL = OpDef(
     ],
 )
 
-OPS = (QMATMUL,)
+_SHARED = {"of": 1, "shape": (3, 2, 9, 7)}
+_ZERO, _RANGES = {"zero_point": 7, "factor": 0.3}, integers(0.01, (3.0, 0.5))
+
+# The gradient of operand `of`: the sum of products of g with the other one, also over a batch that shares the operand.
+QMATMUL_INPUT_GRAD = OpDef(
+    name="qmatmul_input_grad",
+    infer=_infer_grad,
+    evaluate=_evaluate_grad,
+    macs=_macs_grad,
+    epilogue=lambda attrs: 1,
+    writes={1: -1},
+    examples=[
+        Example([f32(5, 7), i8(9, 7)], _ZERO | {"of": 0, "shape": (5, 9)}, integers(), ()),
+        Example([f32(2, 5, 7), i8(2, 9, 5)], _ZERO | _A | _B | {"of": 1, "shape": (7, 9)}, integers(), ()),
+        Example([i8(2, 5, 7), f32(2), i8(9, 7), f32(2)], I8 | _ZERO | _A | {"of": 0, "shape": (2, 9, 5)}, _RANGES, ()),
+        Example([i8(2, 5, 7), f32(2), i8(2, 7, 9), f32(2)], I8 | _ZERO | _B | {"of": 0, "shape": (5, 9)}, _RANGES, ()),
+        Example([i16(3, 2, 5, 7), f32(2), i8(3, 2, 5, 9), f32(2)], I16 | _ZERO | _SHARED, _RANGES, ()),
+        Example(
+            [i8(2, 5, 7), f32(2), i8(2, 5, 9), b1(7, 9), f32(9), i8(7, 9), f32(2), f32(2)],
+            I8 | ALL | _ZERO | _B | {"of": 1, "shape": (7, 9)},
+            _RANGES,
+            (),
+        ),
+    ],
+)
+
+OPS = (QMATMUL, QMATMUL_INPUT_GRAD)
