@@ -4,8 +4,8 @@ python -m gradlet.benchmarks.quantization [--json FILE]      or: ./bazelw run //
 
 PyTorch trains a ResNet-8 in float32 on 8,000 images of 10 characters; every method of quantisation then makes it int8
 with 256 of them. A second network is trained on 8 of the characters, quantised with a new head for all 10, and learns
-the two held-back ones (and rehearses the others) on an emulated Cortex-M7. The data are looked for in $GRADLET_DATA, or
-../shared/data.
+them on an emulated Cortex-M7: the two held-back ones, and the others again. The data are looked for in $GRADLET_DATA,
+or ../shared/data.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from rich.console import Console
 from rich.table import Table
 
 import gradlet
-from gradlet.ir.options import print_option
 from gradlet.tests.kmnist import accuracy_of, kmnist, trained_resnet8
 from gradlet.tools.api import Compiled
 from gradlet.tools.datasets import Split
@@ -113,15 +112,15 @@ def _value(session: Any, made: Compiled, part: Split) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=6, help="of training in float32 (%(default)s)")
-    parser.add_argument("--steps", type=int, default=1500, help="on the device (%(default)s)")
+    parser.add_argument("--steps", type=int, default=1500, help="on the device; 0: none (%(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write the figures")
     args = parser.parse_args()
     torch.set_num_threads(1)
     console = Console()
     methods = compare_methods(args.epochs, console)
-    learnt = learn_new_classes(args.epochs, args.steps, console)
+    learnt = learn_new_classes(args.epochs, args.steps, console) if args.steps else None
     console.print(_table(methods))
-    console.print({k: print_option(v) if isinstance(v, str) else v for k, v in learnt.items()})
+    console.print(learnt)
     if args.json:
         user_path(args.json).write_text(json.dumps({"methods": methods, "new_classes": learnt}, indent=1) + "\n")
 
