@@ -13,7 +13,7 @@ import numpy as np
 
 from gradlet.ir.requantize import divide_by_power_of_two, quantize_multiplier, saturated
 
-EXP_BITS, SUM_BITS = 5, 12
+EXP_BITS, SUM_BITS, LOG_BITS = 5, 12, 6
 # Of a quarter, a half, one, ... in which a number is taken apart.
 _POWERS = range(-2, EXP_BITS)
 
@@ -23,24 +23,42 @@ def constant(value: float) -> int:
     return min(round(value * 2**31), 2**31 - 1)
 
 
+_BASE = 2**0.25
+# Of the logarithm's quotient: n, i, d and f.
+LOG_FACTORS = tuple(map(constant, (11 / 240 * _BASE, 2 / _BASE - _BASE, _BASE / 20, _BASE / 4)))
+# 48/17 and -32/17 as q2.
+NEWTON = (1515870810, -1010580540)
+
+
 def high_product(a: Any, b: Any, bits: int = 31) -> Any:
     """a * b / 2^bits, half up: SaturatingRoundingDoublingHighMul."""
     return (a * b + (1 << (bits - 1))) >> bits
 
 
-def exponentials(factor: float) -> np.ndarray:
-    """q0[256]: exp(-factor * d) for d from 0 to 255, 0 where that is too small to count.
+def multiplier(factor: float) -> tuple[int, int]:
+    """(mantissa, shift) that make a q5 of an integer times a factor.
 
     Raises:
-        ValueError: The factor is outside of what 26 bits behind the point can hold.
+        ValueError: The factor is not above 2^-26, the last bit of a q5.
     """
     mantissa, shift = quantize_multiplier(min(factor * 2 ** (31 - EXP_BITS), 2**31 - 1.0))
     if not shift > 0:
         raise ValueError(f"differences are multiplied with {factor}, not with more than 2^-26")
-    d = np.arange(256, dtype=np.int64)
+    return mantissa, shift
+
+
+def differences(factor: float) -> np.ndarray:
+    """q5[256]: -factor * d for d from 0 to 255, the lowest q5 where it is below that."""
+    mantissa, shift = multiplier(factor)
+    scaled: np.ndarray = high_product(saturated(-np.arange(256, dtype=np.int64) << shift), mantissa)
+    return scaled
+
+
+def exponentials(factor: float) -> np.ndarray:
+    """q0[256]: exp(-factor * d) for d from 0 to 255, 0 where that is too small to count."""
+    _, shift = multiplier(factor)
     largest = math.floor((2**EXP_BITS - 1) * 2 ** (31 - EXP_BITS) / 2**shift)
-    a = high_product(saturated(-np.minimum(d, largest) << shift), mantissa)
-    return np.where(d <= largest, _exp_q5(a), 0)
+    return np.where(np.arange(256) <= largest, _exp_q5(differences(factor)), 0)
 
 
 def _exp_q5(a: Any) -> Any:
@@ -71,10 +89,45 @@ def sum_of(exponentials_q0: np.ndarray) -> Any:
 
 
 def reciprocal(sum_q12: Any) -> tuple[Any, Any]:
-    """(y q0, bits): 1 / sum = y / 2^bits, for sums of 1 or more; three steps of Newton."""
-    zeros = 32 - np.frexp(sum_q12)[1].astype(np.int64)
-    half = (sum_q12 << zeros) >> 1
-    x = 1515870810 + high_product(half, -1010580540)
+    """(y q0, bits): 1 / sum = y / 2^bits, for sums of 1 or more."""
+    zeros = leading_zeros(sum_q12)
+    return _reciprocal((sum_q12 << zeros) >> 1), SUM_BITS - zeros
+
+
+def leading_zeros(x: Any) -> Any:
+    """Of positive int32."""
+    return 32 - np.frexp(x)[1].astype(np.int64)
+
+
+def _reciprocal(half: Any) -> Any:
+    """q0 of 1 / (2 half), for a half of at least 1/2: three steps of Newton from 48/17 - 32/17 half."""
+    x = NEWTON[0] + high_product(half, NEWTON[1])
     for _ in range(3):
         x = x + saturated(high_product(x, (1 << 29) - high_product(half, x)) << 2)
-    return saturated(x << 1), SUM_BITS - zeros
+    return saturated(x << 1)
+
+
+def logarithm(sum_q12: Any) -> Any:
+    """q5 of the logarithm of a sum of 1 or more.
+
+    The sum is a power of two times a number r near sqrt(sqrt(1/2)), for which there are two choices, a quarter of an
+    octave apart; the logarithm of r is that of its middle and a quotient of polynomials in the distance q from it.
+    """
+    root, middle, quarter = constant(math.sqrt(0.5)), constant(0.5**0.25), 1 << (29 - LOG_BITS)
+    zeros = leading_zeros(sum_q12)
+    lower = high_product(sum_q12, root)
+    lower_zeros = leading_zeros(lower) - 1
+    r = np.minimum(
+        saturated(high_product(sum_q12 << (zeros - 1), root) << 1),
+        saturated(sum_q12 << lower_zeros),
+    )
+    octaves = np.maximum(
+        ((SUM_BITS - zeros) << (31 - LOG_BITS)) + quarter, ((SUM_BITS - lower_zeros) << (31 - LOG_BITS)) - quarter
+    )
+    p, q = (r + middle + 1) >> 1, 2 * (r - middle)
+    square = high_product(q, q)
+    alpha_n, alpha_i, alpha_d, alpha_f = LOG_FACTORS
+    over = high_product(q, r) + high_product(high_product(q, square), alpha_n)
+    under = high_product(p, alpha_i + q + high_product(alpha_d, square)) + high_product(alpha_f, q)
+    quotient = high_product(divide_by_power_of_two(over, np.array(LOG_BITS)), _reciprocal((under + 2**31) >> 1))
+    return saturated((high_product(octaves, constant(math.log(2))) + quotient) << 1)

@@ -32,7 +32,10 @@ def applied(net: RandomNetwork, x: Value, attrs: dict[str, Any]) -> Value:
 
 
 def normalized(net: RandomNetwork, x: Value) -> Value:
-    return net.op("qsoftmax", x, x_scale=quant_of(x).scale[0], beta=float(net.rng.uniform(0.5, 2)))
+    scale = quant_of(x).scale[0]
+    if net.chance(0.5):
+        return net.op("qlog_softmax", x, x_scale=scale)
+    return net.op("qsoftmax", x, x_scale=scale, beta=float(net.rng.uniform(0.5, 2)))
 
 
 FUNCTIONS_OF_ONE = (looked_up, normalized)

@@ -29,7 +29,8 @@ def factor(attrs: Attrs) -> float:
     return float(attrs["x_scale"] * attrs.get("beta", 1.0))
 
 
-def _check(x: TensorType) -> None:
+def check_rows(x: TensorType) -> None:
+    """Raises ValueError for an operand over whose last axis exponentials cannot be summed."""
     check_quantized(x, "x")
     if not x.shape or x.shape[-1] >= 1 << SUM_BITS:
         raise ValueError(f"the last axis of {x} is none of 1 to {(1 << SUM_BITS) - 1} elements")
@@ -37,7 +38,7 @@ def _check(x: TensorType) -> None:
 
 def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     check_count(types, 1)
-    _check(types[0])
+    check_rows(types[0])
     check_scales(attrs, "x_scale")
     if not math.isfinite(factor(attrs)):
         raise ValueError(f"beta is {attrs['beta']}, not a finite number")
@@ -62,10 +63,11 @@ def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Val
     return [emit("qsoftmax_input_grad", grads[0], node.outputs[0], factor=factor(node.attrs))]
 
 
-def _infer_grad(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
+def infer_rows_grad(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
+    """Of a gradient that reads the result."""
     found = types_of(types, attrs, 1)
     (y,) = found.own
-    _check(y)
+    check_rows(y)
     if found.g.dtype not in (DType.F32, *LIMITS) or found.g.shape != y.shape:
         raise ValueError(f"gradient {found.g} is not f32, i8 or i16 of shape {list(y.shape)}")
     return infer_result(found, y.shape, attrs)
@@ -104,7 +106,7 @@ QSOFTMAX = OpDef(
 
 QSOFTMAX_INPUT_GRAD = OpDef(
     name="qsoftmax_input_grad",
-    infer=_infer_grad,
+    infer=infer_rows_grad,
     evaluate=_evaluate_grad,
     epilogue=lambda attrs: 1,
     writes={1: -1},

@@ -62,15 +62,20 @@ def softmax(b: Builder, op: Operator) -> Value:
     """Inside of a model; one at its end is the loss's."""
     beta = b.option(op, "SoftmaxOptions", "beta")
     if b.is_int8(op):
-        if b.operand(op, 0).shape[-1:] > (_MAX_TERMS,):
-            raise UnsupportedError(f"in int8 over more than {_MAX_TERMS} elements")
-        return b("qsoftmax", b.x(op), x_scale=b.scale(b.operand(op, 0))[0], beta=beta)
+        return b("qsoftmax", b.x(op), x_scale=_scale_of_rows(b, op), beta=beta)
     return b("softmax", b.x(op) if beta == 1 else b("scale", b.x(op), factor=beta), axis=-1)
 
 
 def log_softmax(b: Builder, op: Operator) -> Value:
-    b.only_float(op)
+    if b.is_int8(op):
+        return b("qlog_softmax", b.x(op), x_scale=_scale_of_rows(b, op))
     return b("log_softmax", b.x(op), axis=-1)
+
+
+def _scale_of_rows(b: Builder, op: Operator) -> float:
+    if b.operand(op, 0).shape[-1:] > (_MAX_TERMS,):
+        raise UnsupportedError(f"in int8 over more than {_MAX_TERMS} elements")
+    return b.scale(b.operand(op, 0))[0]
 
 
 CONVERTERS = {
