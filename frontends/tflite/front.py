@@ -111,7 +111,8 @@ class Edit:
         graphs = [Table(graph), *self._vector(self._model[2])[1:]]
         model = self._model | {1: Vector(self.codes), 2: Vector(graphs), 4: Vector(buffers), 6: Vector(self.metadata)}
         for operator in self.operators:
-            if isinstance(operator, Old) and 9 in self.fields("Operator", operator):
+            offset = self.fields("Operator", operator).get(9)
+            if isinstance(offset, Number) and offset.value > 1:
                 raise _refused("options that lie behind the tables")
         front = front_of(Table(model), MODEL)
         if len(front) + len(self.data) > MAX_BYTES:

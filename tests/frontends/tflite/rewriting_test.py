@@ -150,6 +150,48 @@ def test_signatures_and_open_batches_stay(batch):
     np.testing.assert_allclose(found, interpreted(data, x), atol=0.05)  # its kernels round in another way
 
 
+def with_a_head_of_one_pixel() -> bytes:
+    rng = drawn()
+    w = constant(rng.integers(-127, 128, (5, 1, 1, 8)).astype(np.int8), scales=[0.01] * 5)
+    b = constant(rng.integers(-99, 99, 5).astype(np.int32), scales=[0.0002] * 5)
+    shapes = {"scales": [0.05], "zero": 3}
+    tensors = [Written((1, 1, 1, 8), scales=[0.02], zero=-4), w, b, Written((1, 1, 1, 5), **shapes)]
+    tensors += [
+        constant(np.array([1, 5], np.int32)),
+        Written((1, 5), **shapes),
+        Written((1, 5), scales=[1 / 256], zero=-128),
+    ]
+    steps = [
+        Step("CONV_2D", [0, 1, 2], [3], "Conv2DOptions", {"strideW": 1, "strideH": 1}),
+        Step("RESHAPE", [3, 4], [5]),
+        Step("SOFTMAX", [5], [6], "SoftmaxOptions", {"beta": 1.0}),
+    ]
+    return written(tensors, steps, [0], [6])
+
+
+def test_a_convolution_of_one_pixel_is_replaced():
+    whole = with_a_head_of_one_pixel()
+    change = learnt(whole, CLASSES)
+    weight, bias = change.arrays.values()
+    x = drawn().integers(-128, 128, (1, 1, 1, 8)).astype(np.int8)
+    real = (x.reshape(1, 8).astype(np.float32) + 4) * np.float32(0.02)
+    found = interpreted(write_back(whole, change, toolbox()), x)
+    np.testing.assert_allclose(found, _softmax(real @ weight.T + bias), rtol=1e-5)
+
+
+def test_other_outputs_stay():
+    content = small_model()
+    content["subgraphs"][0]["outputs"] = [13, 12, 7]
+    whole = flatbuffer(content)
+    head = {name: array for name, array in learnt(whole, CLASSES).arrays.items() if array.dtype == np.float32}
+    data = write_back(whole, Learnt(head, CLASSES), toolbox())
+    x = drawn().integers(-128, 128, (1, 6, 6, 2)).astype(np.int8)
+    for number, tensor in enumerate((12, 7), 1):
+        assert parse(data).outputs[number].index == tensor
+        np.testing.assert_array_equal(interpreted(data, x, tensor), interpreted(whole, x, tensor))
+    assert interpreted(data, x).shape == (1, CLASSES)
+
+
 def test_packing_changes_no_output():
     data = converted("inverted_residuals", "int8")
     packed = pack(data, {PLAN: bytes(1000)})
