@@ -97,11 +97,50 @@ def qdense() -> Iterator[Use]:
         yield [i8(rows, terms), i8(out, terms), *constants(out, rounding)], RELU | {"rounding": rounding}
 
 
-def qadd() -> Iterator[Use]:
+def pairs(*shapes: Sequence[TensorType]) -> Iterator[Use]:
     zeros = {"x1_zero": 127, "x2_zero": -128, "y_zero": -1, "mask": True}
-    for scales, rounding in product(((0.5, 0.25, 0.5), (3.0, 1e-3, 1e-4), (1e-6, 0.03, 0.9)), ROUNDINGS):
+    for scales, rounding, types in product(((0.5, 0.25, 0.5), (3.0, 1e-3, 1e-4), (1e-6, 0.03, 0.9)), ROUNDINGS, shapes):
         named = dict(zip(("x1_scale", "x2_scale", "y_scale"), scales, strict=True))
-        yield [i8(3, 7, 11), i8(3, 7, 11)], {**zeros, **named, "rounding": rounding}
+        yield types, {**zeros, **named, "rounding": rounding}
+
+
+SAME, REPEATED = [i8(3, 7, 11), i8(3, 7, 11)], [i8(3, 7, 11), i8(3, 1, 11)]
+
+
+def qadd() -> Iterator[Use]:
+    yield from pairs(SAME, REPEATED)
+
+
+def qmul() -> Iterator[Use]:
+    yield from pairs(SAME, REPEATED)
+
+
+def qsquared_difference() -> Iterator[Use]:
+    yield from pairs(SAME, REPEATED)
+
+
+def qprelu() -> Iterator[Use]:
+    yield from pairs(SAME, REPEATED)
+
+
+def qmatmul() -> Iterator[Use]:
+    yield from pairs([i8(3, 7, 11), i8(3, 11, 5)])
+
+
+def sums() -> Iterator[Use]:
+    for scales, rounding, axis in product(
+        ((0.5, 1.0), (1.0, 0.5), (1e-5, 1e5), (1e4, 1e-4)), ROUNDINGS, ((1,), (0, 2))
+    ):
+        named = dict(zip(("x_scale", "y_scale"), scales, strict=True))
+        yield [i8(3, 20, 11)], {**named, "x_zero": 5, "y_zero": -128, "mask": True, "rounding": rounding, "axis": axis}
+
+
+def qsum() -> Iterator[Use]:
+    yield from sums()
+
+
+def qmean() -> Iterator[Use]:
+    yield from sums()
 
 
 def requantize() -> Iterator[Use]:
@@ -182,6 +221,12 @@ USES = [
     qdepthwise_conv2d,
     qdense,
     qadd,
+    qmul,
+    qsquared_difference,
+    qprelu,
+    qmatmul,
+    qsum,
+    qmean,
     requantize,
     quantize,
     qavg_pool2d,
