@@ -46,7 +46,9 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
     assert grads[0] is not None
     attrs = {k: v for k, v in node.attrs.items() if k != "rounding"}
-    return [emit("qlookup_input_grad", grads[0], node.inputs[0], **attrs)]
+    # What repeats a gradient, as that of a mean does, is merged into this, so that it is repeated in integers.
+    g = emit("rescale_gradient", grads[0])
+    return [emit("qlookup_input_grad", g, node.inputs[0], **attrs)]
 
 
 def _infer_grad(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
