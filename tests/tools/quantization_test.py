@@ -80,7 +80,16 @@ def test_what_is_run_is_normalised_as_what_calibrated(folder, capsys):
     assert cli.main(["run", "build/net.gradlet", "--data", "data.npz", "--json", "run.json"]) == 0
 
 
-def test_a_float_tflite_or_program_file_too(folder):
+def test_exported_modules(folder):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).eval()
+    torch.export.save(torch.export.export(module, (torch.zeros(1, 3, 8, 8),)), "net.pt2")
+    made = gradlet.compile("net.pt2", quantize="int8", calibration="data.npz", target="x86_64")
+    assert [t["op"] for t in made.report["quantization"]["tensors"]] == ["conv2d", "dense"]
+    assert made.report["quantization"]["outputs"]["logits"] > 20
+
+
+def test_a_forward_program(folder):
     graph = Graph("net")
     emit = Emit(TOOLS.ops, graph)
     x = graph.add_input("x", f32(1, 6))
