@@ -89,7 +89,7 @@ def _dilated(b: Builder, y: Value, block: list[int], crops: list[list[int]]) -> 
     x = _taken_apart(_image(node.inputs[0]), block)
     if x is None:
         return None
-    pixels, padding = unpadded(x, node.attrs.get("x_zero", 0))
+    pixels, padding = unpadded(b, x, node.attrs.get("x_zero", 0))
     crop = [crops[0][0], crops[1][0], crops[0][1], crops[1][1]]
     around = zip(padding, node.attrs["padding"], [*block, *block], crop, strict=True)
     attrs: dict[str, Any] = {

@@ -74,7 +74,7 @@ def _padded(b: Builder, op: Operator, table: str, kernel: Sequence[int]) -> tupl
     attrs = window(b, op, table, x, kernel)
     if any(attrs["padding"]):
         return x, attrs
-    x, padding = unpadded(x, b.scale(b.operand(op, 0))[1] if b.is_int8(op) else 0.0)
+    x, padding = unpadded(b, x, b.scale(b.operand(op, 0))[1] if b.is_int8(op) else 0.0)
     return x, attrs | {"padding": padding}
 
 

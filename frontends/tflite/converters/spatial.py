@@ -47,15 +47,25 @@ def padded(b: Builder, x: Value, amounts: Sequence[Sequence[int]], value: float)
     return b("pad", x, before=tuple(before), after=tuple(after), value=value)
 
 
-def unpadded(x: Value, nothing: float) -> tuple[Value, tuple[int, ...]]:
-    """An image without the rows and columns of `nothing` around it, and how many: (top, left, bottom, right)."""
-    node = x.producer
-    if node is None or node.op != "pad" or node.attrs["value"] != nothing:
+def unpadded(b: Builder, x: Value, nothing: float) -> tuple[Value, tuple[int, ...]]:
+    """An image without the rows and columns of `nothing` around it, and how many: (top, left, bottom, right).
+
+    Signals may have been padded before they became images of height 1.
+    """
+    node, pad = x.producer, x.producer
+    if node and node.op == "reshape" and x.type.shape[1] == 1:
+        n, _, *rest = x.type.shape
+        pad = node.inputs[0].producer if node.inputs[0].type.shape == (n, *rest) else None
+    if pad is None or pad.op != "pad" or pad.attrs["value"] != nothing:
         return x, (0, 0, 0, 0)
-    before, after = node.attrs["before"], node.attrs["after"]
-    if len(before) != 4 or any((*before[::3], *after[::3])):
+    before, after = pad.attrs["before"], pad.attrs["after"]
+    if any((before[0], before[-1], after[0], after[-1])):
         return x, (0, 0, 0, 0)
-    return node.inputs[0], (*before[1:3], *after[1:3])
+    source = pad.inputs[0]
+    if pad is node:
+        return source, (*before[1:3], *after[1:3])
+    n, length, channels = source.type.shape
+    return b("reshape", source, shape=(n, 1, length, channels)), (0, before[1], 0, after[1])
 
 
 def _amounts(b: Builder, op: Operator, x: Value) -> list[list[int]]:

@@ -295,6 +295,30 @@ def test_dilated_convolution_of_signals(padding):
     assert ops == ["reshape", "qconv2d", "reshape", "dequantize"]
 
 
+@pytest.mark.parametrize(("amounts", "kept"), [([2, 1], False), ([0, 3], False), ([2, 1, 1], True)])
+def test_a_pad_before_a_convolution_of_signals_becomes_its_padding(amounts, kept):
+    """Unless it adds channels."""
+    channels = 4 + sum(amounts[2:])
+    tensors = [
+        *(
+            activation((3, 12, 4), *X),
+            numbers([0, 0], amounts[:2], [0, channels - 4]),
+            activation((3, 15, channels), *X),
+        ),
+        *(numbers(3, 1, 15, channels), activation((3, 1, 15, channels), *X)),
+        *(*quantised_weights((5, 1, 3, channels), 0), activation((3, 1, 13, 5), 0.17, -5)),
+    ]
+    options = {"strideW": 1, "strideH": 1, "padding": 1}
+    steps = [
+        Step("PAD", [0, 1], [2]),
+        Step("RESHAPE", [2, 3], [4]),
+        Step("CONV_2D", [4, 5, 6], [7], "Conv2DOptions", options),
+    ]
+    data = written(tensors, steps, [0], [7])
+    check_int8(data, tensors[7], integers((3, 12, 4), 1))
+    assert ("pad" in {node.op for node in imported(data).graph.nodes}) == kept
+
+
 @pytest.mark.parametrize("kind", ["float", "int8"])
 def test_a_converted_model_with_an_open_batch(kind):
     keras = tensorflow().keras
