@@ -37,6 +37,7 @@ from gradlet.tools.paths import user_path
 POINT = {"strides": (1, 1), "padding": (0, 0, 0, 0)}
 QUANT = {"x_zero": -128, "y_zero": -128, "y_scale": 6 / 255}
 SUM = {"x1_scale": 0.05, "x1_zero": -3, "x2_scale": 0.03, "x2_zero": 10, "y_scale": 0.06, "y_zero": -7}
+MEAN = {"x_scale": 0.05, "x_zero": -3, "y_scale": 0.04, "y_zero": 3}
 COLUMNS = ("op", "operands", "multiply-accumulates", "instructions", "each", "ms here")
 RUNS = 20
 
@@ -74,6 +75,11 @@ def uses() -> Iterator[Use]:
     yield "qdense", [i8(1, 160), i8(10, 160), i32(10), f32(10)], QUANT
     yield "qadd", [i8(1, 32, 32, 16), i8(1, 32, 32, 16)], SUM
     yield "qadd", [i8(1, 4, 4, 96), i8(1, 4, 4, 96)], SUM | {"mask": True}
+    yield "qadd", [i8(1, 16, 16, 64), i8(1, 1, 1, 64)], SUM
+    for shape in (16, 16, 64), (1, 1, 64):
+        yield "qmul", [i8(1, 16, 16, 64), i8(1, *shape)], SUM
+    yield "qmatmul", [i8(4, 64, 16), i8(4, 64, 16)], SUM | {"transpose_b": True}
+    yield "qmean", [i8(1, 16, 16, 64)], {"axis": (1, 2), **MEAN}
     yield "qavg_pool2d", [i8(1, 4, 4, 160)], {"kernel": (4, 4)} | POINT
     for size, channels, kernel in ((64, 16, 2), (32, 48, 3)):
         window = {"kernel": (kernel, kernel), "strides": (2, 2), "padding": (kernel // 3,) * 4}
@@ -97,6 +103,10 @@ def tiny(use: Use) -> Use:
             return op, [i8(1, 1, 1, 1)], POINT | {"kernel": (1, 1)}
         case "pad":
             return op, [i8(1)], {"before": (1,), "after": (0,)}
+        case "qmatmul":
+            return op, [i8(1, 1), i8(1, 1)], {**attrs, "y_zero": 0}
+        case "qmean":
+            return op, [i8(1)], {**attrs, "axis": (0,)}
         case "resize":
             return op, [i8(1, 1, 1, 1)], {**attrs, "size": (1, 1)}
         case _:

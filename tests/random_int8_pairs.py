@@ -68,4 +68,18 @@ def squared(net: RandomNetwork, x: Value) -> Value:
     return net.pair("qsquared_difference", x, other, (net.real(x) - net.real(other)) ** 2)
 
 
-PAIRS = (gated, gated, levelled, with_constant, bent, limited, squared)
+def multiplied(net: RandomNetwork, x: Value) -> Value:
+    """The matrices of the last two axes times themselves transposed, or times a constant that all of them share."""
+    turned, last = net.chance(0.5), x.type.shape[-1]
+    if net.chance(0.4):
+        other, turned = x, True
+    else:
+        shape = (net.integer(2, 9), last)
+        quant = QuantParams((float(net.rng.uniform(0.01, 0.05)),), (net.integer(-20, 20),))
+        other = net.int8_constant(shape if turned else shape[::-1], quant)
+    a, b = net.real(x), net.real(other)
+    product = a @ (np.swapaxes(b, -1, -2) if turned else b)
+    return net.pair("qmatmul", x, other, product, **({"transpose_b": True} if turned else {}))
+
+
+PAIRS = (gated, gated, levelled, with_constant, bent, limited, squared, multiplied)

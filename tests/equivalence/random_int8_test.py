@@ -199,8 +199,7 @@ MOVES = {
     "split",
     "transpose",
 }
-# Gradients of qmatmul are products of floats, whose sums have no order.
-USED = quantized_ops(TOOLS.ops) - MOVES - {"qmatmul"}
+USED = quantized_ops(TOOLS.ops) - MOVES
 ROUNDED = sorted(op for op in USED if any("rounding" in e.attrs for e in TOOLS.ops[op].examples))
 LINEAR = ("qconv2d", "qdepthwise_conv2d", "qdense")
 
