@@ -13,11 +13,11 @@ from gradlet.tools.api import Options, compile_program
 
 STEPS, CLASSES, LR = 5, 3, 0.02
 # What predicts no classes has no head to replace.
-CLASSIFIERS = sorted(n for n in APPLICATIONS if not n.startswith("unet") and n != "transformer")
+CLASSIFIERS = sorted(n for n in APPLICATIONS if not n.startswith("unet"))
 IN_C = ("conv_1d", "densenet", "keyword_spotting")
 
 
-@pytest.mark.parametrize("name", sorted(APPLICATIONS.keys() - {"transformer"}))
+@pytest.mark.parametrize("name", APPLICATIONS)
 def test_in_int8_bit_for_bit(name):
     data = application(name)["int8"]
     program = imported(data)
@@ -27,7 +27,7 @@ def test_in_int8_bit_for_bit(name):
         np.testing.assert_array_equal(computed(program, x), wanted)
 
 
-@pytest.mark.parametrize("name", sorted(APPLICATIONS.keys() - {"transformer"}))
+@pytest.mark.parametrize("name", APPLICATIONS)
 def test_in_float32(name):
     data = application(name)["float"]
     program = imported(data)
