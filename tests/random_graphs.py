@@ -203,16 +203,20 @@ def bias(model: _Model, x: Value) -> Value:
 
 
 def activation(model: _Model, x: Value) -> Value:
-    op = model.pick("relu", "relu", "clip", "sigmoid", "silu", "hard_swish", "tanh")
-    return model.emit(op, x, **({"lo": 0.0, "hi": 6.0} if op == "clip" else {}))
+    op = model.pick("relu", "relu", "clip", "sigmoid", "silu", "hard_swish", "tanh", "elu", "gelu", "leaky_relu", "abs")
+    attrs = {"clip": {"lo": 0.0, "hi": 6.0}, "elu": {"alpha": 0.5}, "leaky_relu": {"alpha": 0.1}}
+    return model.emit(op, x, **attrs.get(op, {}))
 
 
 def curve(model: _Model, x: Value) -> Value:
     """A function with a restricted domain, on a domain that suits it."""
-    kind, one = model.pick("exp", "log", "sqrt", "div", "neg"), model.emit("full", shape=(), value=1.5)
+    kind = model.pick("exp", "log", "sqrt", "rsqrt", "pow", "div", "neg")
+    one = model.emit("full", shape=(), value=1.5)
     if kind in ("exp", "neg"):
         return model.emit(kind, model.emit("tanh", x))
     positive = model.emit("add", model.emit("mul", x, x), one)
+    if kind == "pow":
+        return model.emit("pow", positive, model.emit("full", shape=(), value=0.75))
     return model.emit("div", x, positive) if kind == "div" else model.emit(kind, positive)
 
 
@@ -246,7 +250,7 @@ def softened(model: _Model, x: Value) -> Value:
 
 def combined(model: _Model, x: Value) -> Value:
     """With an earlier value of the same shape, or with itself; or with a parameter that is broadcast."""
-    op = model.pick("add", "sub", "mul")
+    op = model.pick("add", "sub", "mul", "maximum", "minimum")
     same = [v for v in model.kept if v.type == x.type]
     if same and model.rng.random() < 0.8:
         return model.emit(op, x, same[model.integer(0, len(same) - 1)])
@@ -292,9 +296,20 @@ def divided(model: _Model, x: Value) -> Value:
     return model.emit("concat", model.emit("tanh", second), first, axis=axis)
 
 
+def picked(model: _Model, x: Value) -> Value:
+    """Some indices of an axis, some of them twice; or all of them, backwards."""
+    axis = model.integer(1, len(x.type.shape) - 1)
+    if model.rng.random() < 0.5:
+        return model.emit("flip", x, axis=(axis,))
+    size, graph = x.type.shape[axis], model.emit.graph
+    indices = model.rng.integers(-size, size, model.integer(1, 6)).astype(np.int32)
+    state = graph.add_state(graph.free_name(f"{model.emit.loc}.indices"), indices, i32(*indices.shape), Role.BUFFER)
+    return model.emit("gather", x, state, axis=axis)
+
+
 def reduced(model: _Model, x: Value) -> Value:
     """Something of each image or row, given back to every element of it."""
-    op, axis = model.pick("mean", "max", "sum"), (len(x.type.shape) - 1,)
+    op, axis = model.pick("mean", "max", "min", "sum"), (len(x.type.shape) - 1,)
     part = model.emit(op, model.emit("tanh", x), axis=axis, keepdims=True)
     return model.emit("add", x, model.emit("broadcast_to", part, shape=x.type.shape))
 
@@ -327,6 +342,7 @@ COMMON: tuple[Block, ...] = (
     softened,
     combined,
     divided,
+    picked,
     reduced,
     stepped,
 )
