@@ -26,7 +26,11 @@ def transpose_conv(b: Builder, op: Operator) -> Value:
     shape = (x.type.shape[0], *size_of(b, op, 0), w[0])
     window = strided(b, op, _TABLE, shape, w[1:3])
     attrs = {"input_shape": shape, **window}
-    if Window(w[1:3], **window).output_size(shape) != x.type.shape[1:3]:
+    try:
+        size = Window(w[1:3], **window).output_size(shape)
+    except ValueError as error:
+        raise inconsistent(f"{op.name}: {error}", b.emit.loc) from error
+    if size != x.type.shape[1:3]:
         raise inconsistent(f"{op.name} does not make {list(shape)} of {x.type}", b.emit.loc)
     convolution = replace(op, inputs=(op.inputs[2], op.inputs[1], *op.inputs[3:]))
     if b.is_int8(convolution):
