@@ -2,7 +2,7 @@
 
 M. Nagel et al., Up or Down? Adaptive Rounding for Post-Training Quantization (ICML 2020), equations 21 to 25. The error
 of a layer's output is a quadratic form of the weights of each output channel, so nothing of the samples is needed but
-their triangular factor: a step costs the same for any number of them.
+their Gram matrix: a step costs the same for any number of them.
 """
 
 from __future__ import annotations
@@ -65,15 +65,14 @@ class AdaRound:
             columns: float[G, P, K], what the quantised layer sees.
             target: float[G, P, O], what the sums are to be, in the same units; the weights' own by default.
         """
-        wanted = np.einsum("gok,gpk->gpo", rows, columns) if target is None else target
-        factor, wanted = _compressed(columns, wanted)
-        floor = np.clip(np.floor(rows), -_LARGEST, _LARGEST - 1)
-        nearest = np.clip(np.rint(rows), -_LARGEST, _LARGEST)
-        usual = squared_error(nearest, factor, wanted)
-        problem = Problem(floor, factor, wanted, np.where(usual > 0, usual, 1), self.regularization)
-        up = self._descend(problem, np.clip(rows - floor, 0, 1))
+        wanted = columns @ rows.transpose(0, 2, 1) if target is None else target
+        floor = np.clip(np.floor(rows), -_LARGEST, _LARGEST - 1).astype(np.float32)
+        nearest = np.clip(np.rint(rows), -_LARGEST, _LARGEST).astype(np.float32)
+        usual = squared_error(nearest, columns, wanted)
+        problem = Problem.of(floor, columns, wanted, np.where(usual > 0, usual, 1), self.regularization)
+        up = self._descend(problem, np.clip(rows - floor, 0, 1).astype(np.float32))
         learned = floor + (up >= 0.5)
-        better = squared_error(learned, factor, wanted) < usual
+        better = squared_error(learned, columns, wanted) < usual
         integers: np.ndarray = np.where(better[:, :, None], learned, nearest).astype(np.int8)
         return integers
 
@@ -95,35 +94,46 @@ class AdaRound:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is minimised over v[G, O, K], whose rectified sigmoid is added to `floor`.
+    """What is minimised over v[G, O, K], whose rectified sigmoid h is added to weights that are rounded down.
+
+    With columns X and what is missing to the sums wanted, R, the error of a channel is h XᵀX h - 2 RᵀX h, but for a
+    constant.
 
     Attributes:
-        floor: float[G, O, K].
-        columns: float[G, P, K].
-        wanted: float[G, P, O].
-        unit: float[G, O], squared error that counts as one for each weight of a channel.
+        gram: float[G, K, K], XᵀX.
+        missing: float[G, O, K], RᵀX.
+        unit: float[G, O, 1], squared error that counts as one for each weight of a channel.
         regularization: As of AdaRound.
     """
 
-    floor: np.ndarray
-    columns: np.ndarray
-    wanted: np.ndarray
+    gram: np.ndarray
+    missing: np.ndarray
     unit: np.ndarray
     regularization: float
 
+    @staticmethod
+    def of(
+        floor: np.ndarray, columns: np.ndarray, wanted: np.ndarray, unit: np.ndarray, regularization: float
+    ) -> Problem:
+        """In the type of `floor`, float[G, O, K]; the others as in `squared_error`, whose result `unit` is like."""
+        transposed = columns.transpose(0, 2, 1)
+        residual = wanted - columns @ floor.transpose(0, 2, 1)
+        gram, missing = transposed @ columns, (transposed @ residual).transpose(0, 2, 1)
+        kind = floor.dtype
+        return Problem(gram.astype(kind), missing.astype(kind), unit[:, :, None].astype(kind), regularization)
+
     def loss(self, v: np.ndarray, beta: float, share: float = 1.0) -> tuple[float, np.ndarray]:
-        """(error + share * regularization * sum(1 - |2h - 1|^beta), its gradient), h the rectified sigmoid of v."""
-        h = rectified_sigmoid(v)
-        factor = (v.shape[-1] / self.unit)[:, None, :]
-        residual = self.columns @ (self.floor + h).transpose(0, 2, 1) - self.wanted
-        slope = 2 * (residual * factor).transpose(0, 2, 1) @ self.columns
+        """(error + share * regularization * sum(1 - |2h - 1|^beta), its gradient); the error without its constant."""
+        s = 1 / (1 + np.exp(-v))
+        stretched = (_HIGH - _LOW) * s + _LOW
+        h = np.clip(stretched, 0, 1)
+        factor, product = v.shape[-1] / self.unit, h @ self.gram
         side = 2 * h - 1
         power = np.abs(side) ** (beta - 1)
         weight = share * self.regularization
-        loss = float(np.sum(factor * residual**2) + weight * np.sum(1 - power * np.abs(side)))
-        slope -= weight * 2 * beta * power * np.sign(side)
-        s = 1 / (1 + np.exp(-v))
-        return loss, slope * np.where((h > 0) & (h < 1), (_HIGH - _LOW) * s * (1 - s), 0)
+        loss = np.sum(factor * h * (product - 2 * self.missing)) + weight * np.sum(1 - power * np.abs(side))
+        slope = 2 * factor * (product - self.missing) - 2 * weight * beta * power * np.sign(side)
+        return float(loss), slope * np.where(h == stretched, (_HIGH - _LOW) * s * (1 - s), 0)
 
 
 def rectified_sigmoid(v: np.ndarray) -> np.ndarray:
@@ -137,17 +147,9 @@ def logit(h: np.ndarray) -> np.ndarray:
 
 
 def squared_error(rows: np.ndarray, columns: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """float[G, O]: of each channel's sums over all columns."""
+    """float[G, O]: over all columns float[G, P, K], of the sums of rows float[G, O, K] against float[G, P, O]."""
     error: np.ndarray = np.square(columns @ rows.transpose(0, 2, 1) - wanted).sum(axis=1)
     return error
-
-
-def _compressed(columns: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most K columns with the same squared error but for a constant."""
-    if columns.shape[1] <= columns.shape[2]:
-        return columns, wanted
-    q, r = np.linalg.qr(columns)
-    return r, q.transpose(0, 2, 1) @ wanted
 
 
 def rows_of(op: str, w: np.ndarray, attrs: Attrs, channels: int) -> np.ndarray:

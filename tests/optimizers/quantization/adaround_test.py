@@ -76,11 +76,21 @@ def test_few_columns_are_those_of_their_places(name: str):
 def test_gradient_is_the_slope(beta: float):
     rng = np.random.default_rng(2)
     floor, columns = rng.integers(-3, 3, (2, 3, 5)).astype(float), rng.normal(size=(2, 7, 5))
-    problem = Problem(floor, columns, rng.normal(size=(2, 7, 3)), rng.uniform(1, 2, (2, 3)), 0.7)
+    wanted, unit = rng.normal(size=(2, 7, 3)), rng.uniform(1, 2, (2, 3))
+    problem = Problem.of(floor, columns, wanted, unit, 0.7)
     v, direction = rng.normal(size=(2, 3, 5)), rng.normal(size=(2, 3, 5))
     v[0, 0, :2] = -6, 6  # beyond the ends, where nothing moves
-    _, gradient = problem.loss(v, beta)
-    ahead, behind = (problem.loss(v + s * 1e-6 * direction, beta)[0] for s in (1, -1))
+
+    def value(v: np.ndarray) -> float:
+        """As the paper writes it."""
+        h = rectified_sigmoid(v)
+        error = squared_error(floor + h, columns, wanted) / unit * 5
+        return float(error.sum() + 0.7 * np.sum(1 - np.abs(2 * h - 1) ** beta))
+
+    loss, gradient = problem.loss(v, beta)
+    moved = v + direction
+    assert problem.loss(moved, beta)[0] - loss == pytest.approx(value(moved) - value(v), rel=1e-9)
+    ahead, behind = (value(v + s * 1e-6 * direction) for s in (1, -1))
     assert np.sum(gradient * direction) == pytest.approx((ahead - behind) / 2e-6, rel=1e-6)
     assert not gradient[0, 0, :2].any()
     assert gradient[1].all()
