@@ -41,7 +41,7 @@ def multiplier(factor: float) -> tuple[int, int]:
     Raises:
         ValueError: The factor is not above 2^-26, the last bit of a q5.
     """
-    mantissa, shift = quantize_multiplier(min(factor * 2 ** (31 - EXP_BITS), 2**31 - 1.0))
+    mantissa, shift = quantize_multiplier(min(max(factor, 0.0) * 2 ** (31 - EXP_BITS), 2**31 - 1.0))
     if not shift > 0:
         raise ValueError(f"differences are multiplied with {factor}, not with more than 2^-26")
     return mantissa, shift

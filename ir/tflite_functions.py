@@ -24,7 +24,7 @@ from gradlet.ir.requantize import (
     saturated,
 )
 
-_MAX_RATIO = 128.0
+_MAX_FACTOR = 128.0
 
 
 def single(x: object) -> Any:
@@ -60,15 +60,16 @@ def single_gelu(x: np.ndarray, attrs: Attrs) -> Any:
     return single(0.5) * x * rounded(np.vectorize(math.erfc), x * single(-math.sqrt(0.5)))
 
 
-def check_ratio(attrs: Attrs) -> None:
-    """Raises ValueError for scales so far apart that the integers overflow: then nothing but 0 is not clamped."""
-    if not attrs["x_scale"] * max(1.0, abs(attrs.get("alpha", 1.0))) / attrs["y_scale"] < _MAX_RATIO:
-        raise ValueError(f"the scales {attrs['x_scale']} and {attrs['y_scale']} are too far apart")
-
-
 def _times(x: np.ndarray, factor: float, attrs: Attrs) -> Any:
+    """Raises ValueError for a factor with which nothing but 0 is not clamped."""
+    _check(factor)
     mantissa, shift = quantize_multiplier(factor)
     return multiply_fixed(x, np.array(mantissa), np.array(shift), rounding(attrs))
+
+
+def _check(factor: float) -> None:
+    if not abs(factor) < _MAX_FACTOR:
+        raise ValueError(f"scales are too far apart: numbers are multiplied with {factor}")
 
 
 def fixed_abs(x: np.ndarray, attrs: Attrs) -> Any:
@@ -120,6 +121,7 @@ def _inverse_roots(x: np.ndarray) -> tuple[Any, Any]:
 
 def fixed_hard_swish(x: np.ndarray, attrs: Attrs) -> Any:
     """In int16, with 7 bits more than x has; the curve from 0 to 1 goes from -3 to 3 in units of 3 / 32768."""
+    _check(_ratio(attrs))
     fine = single(1 / 128) * single(attrs["x_scale"])
     y_mantissa, y_shift = _multiplier16(float(fine / single(attrs["y_scale"])))
     mantissa, shift = _multiplier16(float(fine / single(3 / 32768)))

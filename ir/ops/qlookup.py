@@ -15,7 +15,6 @@ from gradlet.ir.quantized_linear import with_mask
 from gradlet.ir.quantized_samples import i8, i16, integers, q8
 from gradlet.ir.requantize import LOWEST, check_quantized, check_scales, check_zero_points, rounding
 from gradlet.ir.tensor_type import DType, TensorType, b1, f32
-from gradlet.ir.tflite_functions import check_ratio
 
 
 def _check(x: TensorType, attrs: Attrs) -> None:
@@ -33,8 +32,8 @@ def _check(x: TensorType, attrs: Attrs) -> None:
 def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     check_count(types, 1)
     _check(types[0], attrs)
-    if rounding(attrs) != "float" and FUNCTIONS[attrs["function"]].fixed:
-        check_ratio(attrs)
+    if rounding(attrs) != "float":
+        table(attrs)
     return with_mask(types[0].shape, {"y_scale": attrs["y_scale"], "y_zero": attrs["y_zero"]})
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gradlet.frontends.tflite.schema import ACTIVATIONS
+from gradlet.ir.errors import CompileError
 from gradlet.tests.frontends.tflite.imported import computed, imported, real
 from gradlet.tests.frontends.tflite.operators import (
     activation,
@@ -108,6 +109,21 @@ def test_int8_softmax(shape, name, beta):
             drawn = np.clip(spread * floats(shape, k), -128, 127).astype(np.int8)
             wanted = real(interpreted(data, drawn), scale, zero)
             np.testing.assert_array_equal(computed(imported(data), drawn), wanted, f"{x_scale}")
+
+
+@pytest.mark.parametrize("name", ["SQRT", "RSQRT"])
+def test_roots_of_large_numbers(name):
+    numbers, y = (
+        np.arange(1, 128).astype(np.int8)[None],
+        activation((1, 127), f32(0.004 if name == "RSQRT" else 0.06), -128),
+    )
+    check_int8(single(name, [activation((1, 127), 1.0, 0)], y), y, numbers)
+
+
+def test_int8_scales_that_are_too_far_apart():
+    for name in ("ABS", "HARD_SWISH", "RELU6"):
+        with pytest.raises(CompileError, match="too far apart"):
+            imported(single(name, [activation((1, 8), 1.0, 0)], activation((1, 8), f32(0.001), 0)))
 
 
 @pytest.mark.parametrize("number", [k for k, name in enumerate(ACTIVATIONS) if name in CLAMPS])
