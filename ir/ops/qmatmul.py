@@ -92,8 +92,8 @@ def _evaluate_grad(args: Arrays, attrs: Attrs) -> Results:
 
 
 def _macs_grad(node: Node) -> int:
-    shape = dict(zip(letters(node.attrs)[0], node.attrs["shape"][-2:], strict=True))
-    return node.inputs[0].type.size * shape["k"]
+    k = letters(node.attrs)[0].index("k")
+    return node.inputs[0].type.size * int(node.attrs["shape"][-2:][k])
 
 
 QUANT = {"x1_scale": 0.05, "x1_zero": -3, "x2_scale": 0.03, "x2_zero": 10, "y_scale": 0.9, "y_zero": -7}

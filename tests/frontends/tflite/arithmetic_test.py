@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gradlet.ir.graph import Role
+from gradlet.ir.requantize import multiply_fixed, quantize_multiplier
 from gradlet.tests.frontends.tflite.imported import imported
 from gradlet.tests.frontends.tflite.operators import (
     activation,
@@ -19,7 +20,7 @@ from gradlet.tests.frontends.tflite.operators import (
     refused,
     single,
 )
-from gradlet.tests.frontends.tflite.written import Written, constant
+from gradlet.tests.frontends.tflite.written import Step, Written, constant, written
 
 # Scale and zero point of the operands and the result.
 Scales = tuple[tuple[float, int], tuple[float, int], tuple[float, int]]
@@ -40,7 +41,7 @@ SQUARES: list[Scales] = [
     ((0.007, -128), (0.02, 127), (0.05, -100)),
     ((0.031, 11), (0.031, -11), (0.4, 5)),
 ]
-OPTIONS = {"ADD": "AddOptions", "SUB": "SubOptions", "MUL": "MulOptions"}
+OPTIONS = {"ADD": "AddOptions", "SUB": "SubOptions", "MUL": "MulOptions", "DIV": "DivOptions"}
 INT8 = [
     *((name, scales) for name in ("ADD", "SUB") for scales in SUMS),
     *((name, scales) for name in ("MUL", "PRELU") for scales in PRODUCTS),
@@ -98,18 +99,16 @@ def test_an_int8_constant_is_an_operand_that_stays(name, first):
     operands, y = case(name, ((0.03, 3), (0.02, -7), (0.05, 5)), shapes)
     k = 0 if first else 1
     operands[k] = constant(integers((16,), 4), scales=operands[k].scales, zero=operands[k].zero)
-    order = [operands[1 - k]]
-    data = single_of(name, operands, y, order, 1 - k)
+    data = with_input(1 - k, name, operands, y)
     check_int8(data, y, integers((2, 6, 5, 16), 1))
     (state,) = imported(data).graph.states
     assert state.role is Role.BUFFER and not state.trainable and state.value.type.quant is not None
 
 
-def single_of(name: str, operands: Sequence[Written], y: Written, inputs: Sequence[Written], at: int) -> bytes:
-    from gradlet.tests.frontends.tflite.written import Step, written
-
+def with_input(number: int, name: str, operands: Sequence[Written], y: Written) -> bytes:
+    """A model of one operator, of whose operands only this one is no constant."""
     step = Step(name, range(len(operands)), [len(operands)], OPTIONS.get(name, ""))
-    return written([*operands, y], [step], [at], [len(operands)])
+    return written([*operands, y], [step], [number], [len(operands)])
 
 
 @pytest.mark.parametrize("name", ["ADD", "SUB", "MUL"])
@@ -120,19 +119,19 @@ def test_int8_with_an_activation(name):
 
 
 def test_products_are_scaled_as_floats_of_32_bits_are():
-    """Scales whose exact quotient gives another multiplier."""
-    from gradlet.ir.requantize import quantize_multiplier
-
+    """Scales whose exact quotient would round some product otherwise."""
     rng, found = np.random.default_rng(0), 0
-    while found < 20:
-        s1, s2, sy = (float(np.float32(s)) for s in (*rng.uniform(0.01, 0.05, 2), rng.uniform(1e-4, 2e-3)))
-        if quantize_multiplier(s1 * s2 / sy) == quantize_multiplier(
-            float(np.float32(s1) * np.float32(s2) / np.float32(sy))
-        ):
+    every = np.arange(-128, 128, dtype=np.int8)
+    products = np.unique(np.multiply.outer(every.astype(np.int64), every))
+    while found < 4:
+        s1, s2 = (np.float32(s) for s in rng.uniform(0.01, 0.05, 2))
+        sy = np.float32(s1 * s2 * rng.uniform(100, 130))
+        factors = float(s1 * s2 / sy), float(s1) * float(s2) / float(sy)
+        rounded = [multiply_fixed(products, *map(np.array, quantize_multiplier(f)), "double_rounding") for f in factors]
+        if np.array_equal(*rounded):
             continue
         found += 1
-        x, y = case("MUL", ((s1, 0), (s2, 0), (sy, 0)), [(256, 1), (1, 256)])
-        every = np.arange(-128, 128, dtype=np.int8)
+        x, y = case("MUL", ((float(s1), 0), (float(s2), 0), (float(sy), 0)), [(256, 1), (1, 256)])
         check_int8(single("MUL", x, y, table="MulOptions"), y, every[:, None], every[None])
 
 
@@ -145,7 +144,7 @@ FLOAT = ["ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE"]
 def test_float(name, shapes):
     y = Written(np.broadcast_shapes(*shapes), "float32")
     x = [Written(s, "float32") for s in shapes]
-    table = {**OPTIONS, "DIV": "DivOptions"}.get(name, "")
+    table = OPTIONS.get(name, "")
     a, b = floats(shapes[0], 1), floats(shapes[1], 2)
     check_float(single(name, x, y, table=table), a, b + np.copysign(0.5, b).astype(np.float32))
 
@@ -168,6 +167,13 @@ def test_float_constants(name, learns):
         check_float(data, np.abs(floats((3, 5))) + 0.1)
         (state,) = imported(data).graph.states
         assert state.trainable == (learns and content.size > 1)
+
+
+@pytest.mark.parametrize("name", ["SUB", "DIV", "MAXIMUM", "POW"])
+def test_a_float_constant_comes_first(name):
+    x = Written((3, 5), "float32")
+    data = with_input(1, name, [constant(np.array([1, 2, 3, 0.5, 2], np.float32)), x], x)
+    check_float(data, np.abs(floats((3, 5))) + 0.1)
 
 
 def test_powers():
