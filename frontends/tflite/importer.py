@@ -203,9 +203,11 @@ class Importer:
             raise CompileError("GL105", what, str(head.outputs[0]), hint)
         x = self._float(b.x(head))
         self._go_to(head)
-        inputs = head.inputs[1].shape[-1] if head.inputs[1:] and head.inputs[1] else x.type.shape[-1]
-        if not x.type.shape or x.type.size % inputs:
-            raise inconsistent(f"{head.name} of {inputs} features reads {x.type}", b.emit.loc)
+        weight = head.inputs[1] if len(head.inputs) > 1 else None
+        sizes = weight.shape if weight else x.type.shape
+        if not sizes or not x.type.shape or x.type.size % sizes[-1]:
+            raise inconsistent(f"{head.name} with weights {list(sizes)} reads {x.type}", b.emit.loc)
+        inputs = sizes[-1]
         shape = (x.type.size // inputs, inputs)
         x = x if x.type.shape == shape else b("reshape", x, shape=shape)
         rng, bound = np.random.default_rng(self.options.seed), 1 / math.sqrt(inputs)

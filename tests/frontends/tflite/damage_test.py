@@ -174,6 +174,14 @@ def test_a_head_on_a_constant():
         imported(flatbuffer(content), classes=2)
 
 
+def test_a_head_in_the_place_of_weights_without_axes():
+    content = with_entry(f"{GRAPH}.tensors.10.shape", [])
+    content["subgraphs"][0]["tensors"][10]["quantization"] = None
+    content["buffers"][content["subgraphs"][0]["tensors"][10]["buffer"]] = {"data": bytes(1)}
+    with pytest.raises(CompileError, match=r"GL118.*with weights \[\] reads"):
+        imported(flatbuffer(content), classes=2)
+
+
 @pytest.mark.parametrize(("options", "code"), [({"classes": 0}, "GL212"), ({"seed": -1}, "GL212")])
 def test_options_are_checked(options, code):
     with pytest.raises(CompileError, match=code):
