@@ -25,7 +25,7 @@ _UNORDERED = frozenset(
     (
         *("conv2d", "conv2d_input_grad", "conv2d_weight_grad", "mean", "avg_pool2d", "mse"),
         *("depthwise_conv2d", "depthwise_conv2d_input_grad", "depthwise_conv2d_weight_grad", "batch_norm_train"),
-        *("exp", "log", "tanh", "sigmoid", "silu", "elu", "gelu", "softmax", "log_softmax", *_TWINS),
+        *("exp", "log", "pow", "tanh", "sigmoid", "silu", "elu", "gelu", "softmax", "log_softmax", *_TWINS),
     )
 )
 
