@@ -16,25 +16,27 @@ from gradlet.ir.tensor_type import f32
 Converter = Callable[[Builder, Operator], Value]
 
 
-def pair(ir_op: str, table: str = "", int8: str = "", **int8_attrs: Any) -> Converter:
+def pair(ir_op: str, table: str, int8: str, **int8_attrs: Any) -> Converter:
     """An operator of two tensors, each of any scale.
 
     Args:
         ir_op: In float32.
-        table: Of options with an activation.
-        int8: The op in int8, with these attributes; empty where TensorFlow Lite has none that can be relied on.
+        table: Of the options, with an activation.
+        int8: The op in int8, with these attributes.
     """
 
     def convert(b: Builder, op: Operator) -> Value:
         if not b.is_int8(op):
-            y = b(ir_op, number(b, op, 0), number(b, op, 1))
-            return fused(b, op, table, y) if table else y
-        if not int8:
-            raise UnsupportedError("in int8")
-        y = b(int8, b.x(op, 0), b.x(op, 1), **scales(b, op), **int8_attrs)
-        return fused_int8(b, op, table, y) if table else y
+            return fused(b, op, table, b(ir_op, number(b, op, 0), number(b, op, 1)))
+        return fused_int8(b, op, table, b(int8, b.x(op, 0), b.x(op, 1), **scales(b, op), **int8_attrs))
 
     return convert
+
+
+def div(b: Builder, op: Operator) -> Value:
+    if b.is_int8(op):
+        raise UnsupportedError("in int8: TensorFlow Lite's kernel stops at divisors that are stored as 0")
+    return fused(b, op, "DivOptions", b("div", number(b, op, 0), number(b, op, 1)))
 
 
 def number(b: Builder, op: Operator, index: int) -> Value:
@@ -102,7 +104,7 @@ CONVERTERS = {
     "ADD_N": add_n,
     "SUB": pair("sub", "SubOptions", "qadd", subtract=True),
     "MUL": pair("mul", "MulOptions", "qmul"),
-    "DIV": pair("div", "DivOptions"),
+    "DIV": div,
     "POW": power,
     "MAXIMUM": extreme("maximum"),
     "MINIMUM": extreme("minimum"),
