@@ -3,7 +3,7 @@
 python -m gradlet.benchmarks.quantization_methods [--only digits]     or: ./bazelw run //benchmarks:quantization_methods
 
 A network of the kind of MobileNet is trained in PyTorch on scikit-learn's digits (8 x 8), and one on Kuzushiji-MNIST
-(28 x 28, 4,000 images, from $GRADLET_DATA or ../shared/data if it is there). Both are quantised as they are, and
+(28 x 28, 8,000 images, from $GRADLET_DATA or ../shared/data if it is there). Both are quantised as they are, and
 scaled: each channel by a number drawn from exp(N(0, 1.2)), the next layer's weights by its inverse. The function stays,
 but weights and activations of some channels are a hundred times those of others, as in some depthwise networks after
 their batch norms are folded.
@@ -141,12 +141,12 @@ def accuracy(found: np.ndarray, test: Split) -> float:
 def images() -> dict[str, tuple[int, int, Split, Split]]:
     """Name -> stride of the network, epochs, training and test split, float32 images."""
     digits = load_dataset("digits")
-    found = {"digits": (1, 8, digits.train, digits.test)}
+    found = {"digits": (1, 15, digits.train, digits.test)}
     if KMNIST.exists():
         data = load_dataset(str(KMNIST))
-        parts = data.train[np.arange(4000)], data.test[np.arange(1000)]
+        parts = data.train, data.test[np.arange(1000)]
         train, test = (Split(part.inputs[..., None].astype(np.float32) / 255, part.targets) for part in parts)
-        found["kmnist"] = (2, 3, train, test)
+        found["kmnist"] = (2, 8, train, test)
     return found
 
 
