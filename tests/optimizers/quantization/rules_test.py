@@ -139,6 +139,20 @@ def test_a_sum_that_is_clamped_needs_no_op_for_that():
     assert quantization(made.program.graph.nodes[-1].inputs[0]).zero_point == -128
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+def test_matrix_products(transposed):
+    b = Builder()
+    x1, x2 = b.input(2, 3, 7), b.input(*((5, 7) if transposed else (2, 7, 5)), name="z")
+    made = quantised(b, [b("matmul", x1, x2, **({"transpose_b": True} if transposed else {}))])
+    check(made, rounded, int8=("qmatmul",))
+
+
+def test_sums_that_int32_may_not_hold_stay_in_float32():
+    b = Builder()
+    y = b("matmul", b("add", b.input(1, 33_100), b.input(1, 33_100, name="z")), b.input(33_100, 1, name="w"))
+    assert [op for op, _, _ in quantised(b, [y]).report.in_float] == ["matmul"]
+
+
 OPTIONS = {"clip": {"lo": -0.4, "hi": 0.9}, "elu": {"alpha": 0.7}, "leaky_relu": {"alpha": 0.1}}
 
 
@@ -272,6 +286,6 @@ def _uneven() -> list[dict[str, np.ndarray]]:
 
 
 def test_every_rule_is_tested():
-    pairs, pools = ("add", "sub", "mul", "bias_add"), ("avg_pool2d", "mean", "sum", "maximum", "minimum")
+    pairs, pools = ("add", "sub", "mul", "matmul", "bias_add"), ("avg_pool2d", "mean", "sum", "maximum", "minimum")
     tested = {*LINEAR, *MOVES, *FUNCTIONS, *pairs, *pools, "relu", "split", "concat", "gather"}
     assert set(RULES) == tested
