@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -112,6 +113,27 @@ def errors(tools: Toolbox, root: Path) -> str:
     return "".join(lines)
 
 
+def tflite_operators(tools: Toolbox, root: Path) -> str:
+    """A row for each operator that has a converter, or that tests let TensorFlow compute."""
+    covered = _covered(root)
+    names = sorted({*tools.converters("tflite"), *covered["operators"]})
+
+    def row(name: str) -> tuple[str, str, str]:
+        types = covered["operators"].get(name, [])
+        using = [net for net, kinds in covered["models"].items() if name in kinds["float"] or name in kinds["int8"]]
+        return name, ", ".join(types) or "in no model of the tests", ", ".join(using)
+
+    return _table(("operator", "element types", "networks"), map(row, names))
+
+
+def tflite_networks(tools: Toolbox, root: Path) -> str:
+    def listed(counts: dict[str, int]) -> str:
+        return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda pair: -pair[1]))
+
+    models = _covered(root)["models"]
+    return _table(("network", "operators in int8"), ((name, listed(kinds["int8"])) for name, kinds in models.items()))
+
+
 _WRITERS: tuple[Callable[[Toolbox, Path], str], ...] = (
     ops,
     full_update,
@@ -124,6 +146,8 @@ _WRITERS: tuple[Callable[[Toolbox, Path], str], ...] = (
     scheme_fields,
     scheme_options,
     published_schemes,
+    tflite_operators,
+    tflite_networks,
     errors,
 )
 PARTS = {writer.__name__: writer for writer in _WRITERS}
@@ -158,6 +182,11 @@ def _default(field: Field[Any]) -> str:
 
 def _first_line(module: Any) -> str:
     return (module.__doc__ or "").partition("\n")[0]
+
+
+def _covered(root: Path) -> Any:
+    """What tests compare with TensorFlow: `python -m gradlet.tests.frontends.tflite.covered` notes it."""
+    return json.loads((root / "tests" / "frontends" / "tflite" / "covered.json").read_text(encoding="utf-8"))
 
 
 def _golden(root: Path, name: str) -> str:

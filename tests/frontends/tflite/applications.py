@@ -97,7 +97,7 @@ def _resnet50(keras: Any, layers: Any) -> Any:
 
 
 def _densenet(keras: Any, layers: Any) -> Any:
-    """A sixth of DenseNet-121's blocks."""
+    """DenseNet-121 with two layers in each of its four blocks."""
     from keras.src.applications.densenet import DenseNet
 
     return DenseNet([2, 2, 2, 2], input_shape=(32, 32, 3), **_TOP)

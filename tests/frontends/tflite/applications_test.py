@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from gradlet.backends.reference.session import ReferenceSession
 from gradlet.ir.program import Program
 from gradlet.tests.frontends.tflite.applications import APPLICATIONS, application
+from gradlet.tests.frontends.tflite.covered import COVERED, counts
 from gradlet.tests.frontends.tflite.imported import computed, imported, inputs, logits, toolbox
 from gradlet.tools.api import Options, compile_program
 
@@ -34,6 +37,12 @@ def test_in_float32(name):
     (x,) = inputs(program.graph, 1)
     wanted = logits(data, x)
     np.testing.assert_allclose(computed(program, x), wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_the_table_of_operators_is_current(name):
+    """Else: python -m gradlet.tests.frontends.tflite.covered."""
+    assert json.loads(COVERED.read_text())["models"][name] == counts(name)
 
 
 def trained(name: str, backend: str, steps: int) -> tuple[Program, list[float], dict[str, np.ndarray], np.ndarray]:
