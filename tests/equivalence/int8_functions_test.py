@@ -8,7 +8,7 @@ from gradlet.ir.graph import Graph, Phase, Value
 from gradlet.ir.op_def import Emit
 from gradlet.ir.program import Program
 from gradlet.ir.tensor_type import DType, QuantParams, TensorType
-from gradlet.tests.equivalence.random_int8_test import PLACES, check_bits, check_steps, compiled_for
+from gradlet.tests.equivalence.int8_places import PLACES, check_bits, check_steps, compiled_for
 from gradlet.tests.random_int8 import Int8Case, finish, pointwise
 from gradlet.tests.random_int8_functions import FUNCTIONS, applied
 from gradlet.tests.random_int8_network import RandomNetwork, quant_of
@@ -56,7 +56,7 @@ def learning(net: RandomNetwork, prediction: Value, gradients: str) -> Int8Case:
 @pytest.mark.parametrize("gradients", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("place", PLACES)
 def test_every_backend_is_the_reference(place, gradients):
-    backend, target, open_all, _ = PLACES[place]
+    backend, target, open_all = PLACES[place]
     starts = range(0, len(FUNCTIONS), LENGTH) if place != "c_device" else range(0, LENGTH, LENGTH)
     for first in starts:
         case = network(first, gradients)
@@ -74,7 +74,7 @@ def test_the_gradient_of_a_mean_is_repeated_in_integers():
     x = applied(net, pointwise(net, x), {"function": "hard_swish"})
     window = {"kernel": x.type.shape[1:3], "strides": (1, 1), "padding": (0, 0, 0, 0)}
     y = net.op("reshape", net.op("qavg_pool2d", x, **window), shape=(2, x.type.shape[3]))
-    backend, target, _, _ = PLACES["c_host"]
+    backend, target, _ = PLACES["c_host"]
     program = compiled_for(learning(net, net.float_dense(net.floats(y), CLASSES), "int8"), backend, target)
     backward = [node for node in program.graph.nodes if node.phase is Phase.BACKWARD]
     large = [node.outputs[0].type for node in backward if node.outputs[0].type.shape == x.type.shape]

@@ -10,7 +10,7 @@ import pytest
 
 from gradlet.ir.errors import CompileError
 from gradlet.tests.frontends.tflite.imported import computed, imported, real
-from gradlet.tests.frontends.tflite.written import Step, Written, interpreted, written
+from gradlet.tests.frontends.tflite.written import Step, Written, constant, interpreted, written
 
 # Scale and zero point.
 X, Y = (0.02, 3), (0.031, -5)
@@ -39,6 +39,10 @@ def check_int8(data: bytes, y: Written, *feeds: np.ndarray) -> None:
 
 def integers(shape: Sequence[int], seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(-128, 128, shape).astype(np.int8)
+
+
+def numbers(*values: object) -> Written:
+    return constant(np.array(values, np.int32))
 
 
 def floats(shape: Sequence[int], seed: int = 0) -> np.ndarray:
