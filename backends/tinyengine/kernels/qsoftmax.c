@@ -1,38 +1,6 @@
+#include "fixed_point.h"
 #include "gradient_epilogue.h"
-#include "requantize.h"
 #include "windows.h"
-
-// a * b / 2^31, half up.
-static inline int32_t high_product_i32(int32_t a, int32_t b) {
-    return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
-}
-
-// From 31 bits behind the point to 19.
-static inline int32_t rounded_to_sum(int32_t e) {
-    return (e >> 12) + (e >> 11 & 1);
-}
-
-static inline int largest_i8(const int8_t *x, int n) {
-    int largest = x[0];
-    for (int i = 1; i < n; i++)
-        largest = x[i] > largest ? x[i] : largest;
-    return largest;
-}
-
-// 1 / sum = y / 2^bits, of a sum of at least 1 with 19 bits behind the point: see fixed_point.py.
-static inline int32_t reciprocal_i32(int32_t sum, int *bits) {
-    int zeros = 0;
-    while (((uint32_t)sum << zeros) < (1u << 31))
-        zeros++;
-    *bits = 12 - zeros;
-    const int32_t half = (int32_t)(((uint32_t)sum << zeros) >> 1);
-    int32_t x = 1515870810 + high_product_i32(half, -1010580540);
-    for (int k = 0; k < 3; k++) {
-        const int64_t step = high_product_i32(x, (1 << 29) - high_product_i32(half, x));
-        x += saturated_i32(step * 4);
-    }
-    return saturated_i32((int64_t)x * 2);
-}
 
 // exponentials: of the differences to the largest, 31 bits behind the point. y may be x.
 static void qsoftmax_i8(int8_t *y, const int8_t *x, int rows, int n, const int32_t *exponentials) {
