@@ -32,11 +32,12 @@ def cases(xml: Path) -> tuple[int, int]:
 
 
 def result(event: dict[str, Any]) -> tuple[int, int]:
-    """What the run of one test target, or of one shard of it, has counted."""
-    outputs = event["testResult"].get("testActionOutput", [])
+    """What the run of one test target, or of one shard of it, has counted; one that Bazel gave up has no result."""
+    found = event.get("testResult", {})
+    outputs = found.get("testActionOutput", [])
     files = [Path(unquote(urlparse(output["uri"]).path)) for output in outputs if output["name"] == "test.xml"]
     passed, failed = cases(files[0]) if files and files[0].exists() else (0, 0)
-    if event["testResult"]["status"] in PASSED:
+    if found.get("status") in PASSED:
         return passed, failed
     return passed, max(failed, 1)
 

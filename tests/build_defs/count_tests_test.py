@@ -64,6 +64,11 @@ def test_a_target_that_failed_is_not_counted_as_unbuilt_too(write):
     assert count_tests.count(write(("a", "FAILED", ["failed"]), broken)) == (0, 1)
 
 
+def test_a_target_that_was_given_up_counts_as_one(write):
+    given_up = {"id": {"testResult": {"label": "b"}}, "aborted": {"reason": "USER_INTERRUPTED"}}
+    assert count_tests.count(write(("a", "PASSED", ["passed"]), given_up)) == (1, 1)
+
+
 def test_events_may_be_cut_off(write):
     assert count_tests.count(write(("a", "PASSED", ["passed"]), more='\n{"id": {"test')) == (1, 0)
 
