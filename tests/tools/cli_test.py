@@ -119,7 +119,7 @@ def test_bisect_names_the_culprit(folder, capsys):
         (["compile", DIGITS, "--target", "stm32f747"], "GL504"),
         (["compile", DIGITS, "--ram-budget", "12 parsecs"], "GL401"),
         (["compile", DIGITS, "--ram-budget", "20KB"], "GL230"),
-        (["compile", DIGITS, "--quantize", "int8"], "GL403"),
+        (["compile", DIGITS, "--quantize", "int8"], "GL430"),
         (["compile", DIGITS, "--update", "sgd,adam"], "GL403"),
         (["run", DIGITS, "--data", "absent.npz"], "GL410"),
         (["run", DIGITS, "--data", "digits:half"], "GL410"),
