@@ -68,7 +68,7 @@ def constant_channels(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
     """
     scale = layer.ratios.astype(np.float32)
     multiplier = [] if layer.rounding == "float" else [quantize_multipliers(layer.ratios.tolist())]
-    attrs = {"rounding": layer.rounding, "y_zero": layer.y_zero}
+    attrs = {"rounding": layer.rounding, "y_zero": layer.y_zero, "mask": True}
     y, inside = requantize(_extreme_sums(layer), scale, multiplier, attrs)
     low, high = y.astype(np.int64)
     outside = np.where(low == LOWEST, LOWEST - 1, HIGHEST + 1)

@@ -58,19 +58,19 @@ def table(attrs: Attrs) -> np.ndarray:
             r = function.fixed(x, attrs)
         else:
             r = _looked_up(function, x, attrs)
-    y, _ = clamped(np.where(np.isnan(r), -np.inf, r), attrs["y_zero"])
+    y, _ = clamped(np.where(np.isnan(r), -np.inf, r), attrs)
     return y.astype(np.int8)
 
 
 def smooth(x: np.ndarray, attrs: Attrs) -> np.ndarray:
     """The straight-through surrogate, of float64."""
-    return clamped(_exact(x, attrs), attrs["y_zero"])[0]
+    return clamped(exact(x, attrs), attrs)[0]
 
 
 def slopes(x: np.ndarray, attrs: Attrs) -> np.ndarray:
-    """float64: how fast the result grows with x, zero where int8 clamps it."""
-    r = _exact(x, attrs)
-    _, inside = clamped(r if x.dtype.kind == "f" else np.rint(r), attrs["y_zero"])
+    """float64: how fast the result grows with x, zero where the result is clamped."""
+    r = exact(x, attrs)
+    _, inside = clamped(r if x.dtype.kind == "f" else np.rint(r), attrs)
     with np.errstate(all="ignore"):
         slope = FUNCTIONS[attrs["function"]].slope(_real(x, attrs), attrs) * (attrs["x_scale"] / attrs["y_scale"])
     return np.where(inside & np.isfinite(slope), slope, 0.0)
@@ -86,11 +86,11 @@ def _real(x: np.ndarray, attrs: Attrs) -> np.ndarray:
     return real
 
 
-def _exact(x: np.ndarray, attrs: Attrs) -> np.ndarray:
-    """f(x) in units of the result."""
+def exact(x: np.ndarray, attrs: Attrs) -> np.ndarray:
+    """f(x) in units of the result, float64."""
     with np.errstate(all="ignore"):
-        exact: np.ndarray = FUNCTIONS[attrs["function"]].value(_real(x, attrs), attrs) / attrs["y_scale"]
-    return exact
+        found: np.ndarray = FUNCTIONS[attrs["function"]].value(_real(x, attrs), attrs) / attrs["y_scale"]
+    return found
 
 
 def _looked_up(function: Function, x: np.ndarray, attrs: Attrs) -> np.ndarray:

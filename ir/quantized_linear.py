@@ -1,4 +1,7 @@
-"""Linear ops on int8 with int32 sums: what convolution, depthwise convolution and dense share, and their gradients."""
+"""What convolution, depthwise convolution and dense share on int8: int32 sums, requantised; their gradients.
+
+Activations may be int16, with sums of 64 bits; weights are int8.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,18 @@ import numpy as np
 from gradlet.ir.gradient_epilogue import arrays_of, finish, infer_result, types_of
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
-from gradlet.ir.requantize import check_quantized, check_scales, check_zero_points, requantize, rounding, saturated
-from gradlet.ir.tensor_type import DType, QuantParams, TensorType, b1, f32
+from gradlet.ir.requantize import (
+    DTYPES,
+    check_activations,
+    check_quantized,
+    check_scales,
+    check_zero_points,
+    requantize,
+    rounding,
+    saturated,
+    with_mask,
+)
+from gradlet.ir.tensor_type import DType, TensorType, f32
 
 _INT32_MAX = 2**31 - 1
 
@@ -85,16 +98,16 @@ class Linear:
         if len(types) != count + 3 + multipliers:
             raise ValueError(f"wants {count + 3 + multipliers} operands, got {len(types)}")
         x, *weights = types[: count + 1]
-        check_quantized(x, "x")
+        check_activations([x], attrs, "x_zero", "y_zero")
         w = self._whole(weights)
         (y,) = self.forward.infer([f32(*x.shape), f32(*w.shape)], attrs)
         channels = w.shape[self.out_axis]
-        _check_sums(w.size // channels)
+        if x.dtype is DType.I8:
+            _check_sums(w.size // channels)
         expected = [(DType.I32, (channels,)), (DType.F32, (channels,)), (DType.I32, (channels, 2))]
         for type_, (dtype, shape), name in zip(types[count + 1 :], expected, _CONSTANTS, strict=False):
             if (type_.dtype, type_.shape) != (dtype, shape):
                 raise ValueError(f"{name} {type_} is not {TensorType(dtype, shape)}")
-        check_zero_points(attrs, "x_zero", "y_zero")
         check_scales(attrs, "y_scale")
         if x.quant and x.quant.zero_point != (attrs["x_zero"],):
             raise ValueError(f"x_zero is {attrs['x_zero']}, the zero point of x is {x.quant.zero_point[0]}")
@@ -106,11 +119,11 @@ class Linear:
         exact = [x.astype(np.float64) - attrs["x_zero"], np.concatenate(weights, self.in_axis).astype(np.float64)]
         sums = self.forward.evaluate(exact, attrs)[0]
         if all(a.dtype.kind == "i" for a in (x, *weights, bias)):
-            sums = saturated(sums.astype(np.int64) + bias)
+            sums = sums.astype(np.int64) + bias
+            sums = saturated(sums) if x.dtype == np.int8 else sums
         else:
             sums = sums + bias
-        y, inside = requantize(sums, scale, multiplier, attrs)
-        return [y, inside] if attrs.get("mask") else [y]
+        return requantize(sums, scale, multiplier, attrs)
 
     def _gradient(self, emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
         count = parts(node.attrs)
@@ -154,11 +167,11 @@ class Linear:
         if len(types) != 2:
             raise ValueError(f"wants 2 operands, got {len(types)}")
         x, g = types
-        check_quantized(x, "x")
+        check_quantized(x, "x", DTYPES.values())
         _check_gradient(g)
         check_zero_points(attrs, "x_zero")
         (dw,) = self.weight_grad.infer([f32(*x.shape), f32(*g.shape)], attrs)
-        if g.dtype is not DType.I8:
+        if not g.dtype is x.dtype is DType.I8:
             return [dw]
         _check_sums(g.size // g.shape[-1])
         return [TensorType(DType.I32, dw.shape)]
@@ -167,7 +180,8 @@ class Linear:
         x, g = args
         kind = g.dtype if g.dtype.kind == "f" else np.dtype(np.float64)
         dw = self.weight_grad.evaluate([x.astype(kind) - kind.type(attrs["x_zero"]), g.astype(kind)], attrs)[0]
-        return [dw.astype({"int8": np.int32, "int16": np.float32}.get(g.dtype.name, kind))]
+        exact = np.int32 if g.dtype == x.dtype == np.int8 else np.float32
+        return [dw if g.dtype.kind == "f" else dw.astype(exact)]
 
     # Types and attributes.
 
@@ -235,12 +249,6 @@ def _check_sums(terms: int) -> None:
 def _check_gradient(g: TensorType) -> None:
     if g.dtype not in (DType.F32, DType.I8, DType.I16):
         raise ValueError(f"gradient {g} is not f32, i8 or i16")
-
-
-def with_mask(shape: tuple[int, ...], attrs: Attrs) -> list[TensorType]:
-    """Types of a quantised result and, if the attribute `mask` asks for it, of the mask of its clamp."""
-    y = TensorType(DType.I8, shape, QuantParams((attrs["y_scale"],), (attrs["y_zero"],)))
-    return [y, b1(*shape)] if attrs.get("mask") else [y]
 
 
 def asked_mask(emit: Emit, node: Node) -> Value:

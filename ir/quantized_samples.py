@@ -25,6 +25,11 @@ def q8(*shape: int, zero: int = 0) -> TensorType:
     return TensorType(DType.I8, shape, QuantParams((0.05,), (zero,)))
 
 
+def q16(*shape: int) -> TensorType:
+    """The same in int16, whose zero point is 0."""
+    return TensorType(DType.I16, shape, QuantParams((0.0002,), (0,)))
+
+
 def q_bias(channels: int) -> TensorType:
     return TensorType(DType.I32, (channels,), QuantParams((0.05,), (0,)))
 
@@ -49,6 +54,12 @@ def integers(scale: float = 0.01, range_: Sequence[float] = (0.0, 1.0)) -> Sampl
         return [draw(t, rng) for t in types]
 
     return sample
+
+
+def distinct(t: TensorType, rng: np.random.Generator) -> np.ndarray:
+    """Integers all over the range of a type, no two of them equal."""
+    low, high = np.iinfo(t.dtype.value).min, np.iinfo(t.dtype.value).max
+    return rng.permutation(np.arange(low, high + 1))[: t.size].reshape(t.shape).astype(t.dtype.numpy)
 
 
 def with_scalars(lr: float, *counters: int) -> Sampler:

@@ -1,17 +1,19 @@
-"""From int32 sums to int8: the three ways to round, and the mask of what the clamp lets through."""
+"""From sums to int8 or int16: the three ways to round, and the mask of what the clamp lets through."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from gradlet.ir.graph import Attrs
-from gradlet.ir.tensor_type import DType, TensorType
+from gradlet.ir.tensor_type import DType, QuantParams, TensorType, b1
 
 ROUNDINGS = ("float", "double_rounding", "single_rounding")
 LOWEST, HIGHEST = -128, 127
+# Of the activations of an op, by its attribute `bits`: int8 unless it says otherwise.
+DTYPES = {8: DType.I8, 16: DType.I16}
 _INT32 = np.iinfo(np.int32)
 
 
@@ -35,38 +37,86 @@ def check_scales(attrs: Attrs, *names: str) -> None:
             raise ValueError(f"{name} is {attrs.get(name)}, not a number above 0")
 
 
-def check_quantized(type_: TensorType, name: str) -> None:
-    if type_.dtype is not DType.I8:
-        raise ValueError(f"{name} {type_} is not i8")
+def check_quantized(type_: TensorType, name: str, dtypes: Collection[DType] = (DType.I8,)) -> None:
+    if type_.dtype not in dtypes:
+        raise ValueError(f"{name} {type_} is not {' or '.join(d.value for d in dtypes)}")
 
 
-def clamped(r: np.ndarray, zero: int) -> tuple[np.ndarray, np.ndarray]:
-    """(r + zero as int8, whether it was in range); `r` holds integers, or is float64 for the surrogate's sake."""
-    inside = (r >= LOWEST - zero) & (r <= HIGHEST - zero)
-    return np.clip(r, LOWEST - zero, HIGHEST - zero) + zero, inside
+def check_activations(types: Sequence[TensorType], attrs: Attrs, *zeros: str) -> None:
+    """Checks operands of the type that `bits` says, these zero points, `rounding`, and the ends of the results.
+
+    With 16 bits all zero points are 0, sums of 64 bits are rounded as floats, and `y_min` and `y_max` may end results
+    before their type does: what int8 leaves to a zero point at the end of its range.
+
+    Raises:
+        ValueError: with what is wrong.
+    """
+    bits = attrs.get("bits", 8)
+    if bits not in DTYPES:
+        raise ValueError(f"bits is {bits}, not 8 or 16")
+    for type_ in types:
+        check_quantized(type_, "operand", (DTYPES[bits],))
+    check_zero_points(attrs, *zeros)
+    kind = rounding(attrs)
+    if bits == 16 and (kind != "float" or any(attrs[name] for name in zeros)):
+        raise ValueError(f"rounding {kind}, zero points {[attrs[name] for name in zeros]}: with 16 bits float and 0")
+    if bits == 8 and not {"y_min", "y_max"}.isdisjoint(attrs):
+        raise ValueError("y_min and y_max are for 16 bits")
+    low, high = ends(attrs)
+    if not -(2**15) <= low <= high < 2**15:
+        raise ValueError(f"y_min {low} and y_max {high} are no range of int16")
 
 
-def requantize(
-    sums: np.ndarray, scale: np.ndarray, multiplier: Sequence[np.ndarray], attrs: Attrs
-) -> tuple[np.ndarray, np.ndarray]:
-    """(int8, mask) of sums int64[..., C] times scale[C]; the straight-through surrogate of sums float64.
+def dtype_of(attrs: Attrs) -> DType:
+    """Of the activations of an op."""
+    return DTYPES[attrs.get("bits", 8)]
+
+
+def ends(attrs: Attrs) -> tuple[int, int]:
+    """The smallest and the largest integer that an op gives."""
+    if attrs.get("bits", 8) == 8:
+        return LOWEST, HIGHEST
+    return attrs.get("y_min", -(2**15)), attrs.get("y_max", 2**15 - 1)
+
+
+def with_mask(shape: tuple[int, ...], attrs: Attrs) -> list[TensorType]:
+    """Types of a quantised result and, if the attribute `mask` asks for it, of the mask of its clamp."""
+    y = TensorType(dtype_of(attrs), shape, QuantParams((attrs["y_scale"],), (attrs["y_zero"],)))
+    return [y, b1(*shape)] if attrs.get("mask") else [y]
+
+
+def clamped(r: np.ndarray, attrs: Attrs) -> tuple[np.ndarray, np.ndarray]:
+    """(r + y_zero between the ends, whether it was); `r` holds integers, or is float64 for the surrogate's sake."""
+    zero, (low, high) = attrs["y_zero"], ends(attrs)
+    inside = (r >= low - zero) & (r <= high - zero)
+    return np.clip(r, low - zero, high - zero) + zero, inside
+
+
+def finished(r: np.ndarray, attrs: Attrs, smooth: bool) -> list[np.ndarray]:
+    """The results of an op, and the mask if it is asked for; those of the surrogate, if `smooth`, stay float64."""
+    y, inside = clamped(r, attrs)
+    y = y if smooth else y.astype(dtype_of(attrs).numpy)
+    return [y, inside] if attrs.get("mask") else [y]
+
+
+def requantize(sums: np.ndarray, scale: np.ndarray, multiplier: Sequence[np.ndarray], attrs: Attrs) -> list[np.ndarray]:
+    """The results of an op whose sums int64[..., C] are scaled by scale[C]; of sums float64, the surrogate.
 
     Args:
-        sums: Within int32.
+        sums: With 8 bits within int32.
         scale: f32[C].
         multiplier: i32[C, 2] where the attribute `rounding` is one of the fixed-point kinds, else nothing.
-        attrs: rounding, y_zero.
+        attrs: rounding, y_zero, bits, y_min, y_max, mask.
     """
     if sums.dtype.kind == "f":
-        return clamped(sums * scale, attrs["y_zero"])
+        return finished(sums * scale, attrs, smooth=True)
     kind = rounding(attrs)
     if kind == "float":
         # Integers are those of the device where the executor computes floats in double precision.
         r = np.rint(sums.astype(np.float32) * scale.astype(np.float32))
     else:
         r = multiply_fixed(sums, multiplier[0][:, 0], multiplier[0][:, 1], kind)
-    y, inside = clamped(r, attrs["y_zero"])
-    return y.astype(np.int8), inside
+    return finished(r, attrs, smooth=False)
 
 
 def saturated(sums: np.ndarray) -> np.ndarray:

@@ -8,15 +8,15 @@ from gradlet.ir.axes import axis_of
 from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node
 from gradlet.ir.op_def import Example, OpDef
-from gradlet.ir.quantized_samples import integers, q8
+from gradlet.ir.quantized_samples import integers, q8, q16
 from gradlet.ir.tensor_type import DType, TensorType, f32, i32
 
 
 def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     check_count(types, 1)
     (x,) = types
-    if x.dtype not in (DType.F32, DType.I8, DType.I32):
-        raise ValueError(f"{x} is not f32, i8 or i32")
+    if x.dtype not in (DType.F32, DType.I8, DType.I16, DType.I32):
+        raise ValueError(f"{x} is not f32, i8, i16 or i32")
     axis = axis_of(attrs, len(x.shape))
     return [i32(*x.shape[:axis], *x.shape[axis + 1 :])]
 
@@ -41,6 +41,7 @@ ARGMAX = OpDef(
         Example([f32(2, 4, 3)], {"axis": 1}, _tied, ()),
         Example([f32(5)], {"axis": 0}, differentiable=()),
         Example([q8(4, 7)], {"axis": 1}, integers(), ()),
+        Example([q16(4, 7)], {"axis": 1}, integers(), ()),
         Example([i32(6, 5)], {"axis": 0}, _tied, ()),
     ],
 )

@@ -7,7 +7,7 @@ import numpy as np
 from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
-from gradlet.ir.quantized_samples import integers, q8
+from gradlet.ir.quantized_samples import distinct, integers, q8, q16
 from gradlet.ir.tensor_type import TensorType, f32
 from gradlet.ir.windows import Window, check_image
 
@@ -53,8 +53,8 @@ def _evaluate_grad(args: Arrays, attrs: Attrs) -> Results:
 
 
 def _distinct(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
-    """Draws int8, no two alike: where maxima are equal, there is no slope."""
-    return [(rng.permutation(256)[: t.size] - 128).astype(np.int8).reshape(t.shape) for t in types]
+    """Where maxima are equal, there is no slope."""
+    return [distinct(t, rng) for t in types]
 
 
 def _ties(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
@@ -64,9 +64,9 @@ def _ties(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndar
 
 
 def _lowest(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
-    """Draws an input of -128 and -127: some windows hold nothing above what might stand for padding."""
+    """Draws an input of the two lowest integers: some windows hold nothing above what might stand for padding."""
     g, x = _ties(types, rng)
-    return [g, (x.astype(int) - 128).astype(np.int8)]
+    return [g, (x.astype(int) + np.iinfo(x.dtype).min).astype(x.dtype)]
 
 
 HALVED = {"kernel": (2, 2), "strides": (2, 2), "padding": (0, 0, 0, 0)}
@@ -85,6 +85,7 @@ MAX_POOL2D = OpDef(
         Example([q8(1, 4, 5, 10)], HALVED, _distinct),
         Example([q8(2, 5, 6, 4)], OVERLAPPING, _distinct),
         Example([q8(1, 4, 5, 3)], UNEVEN, _distinct),
+        Example([q16(2, 5, 6, 4)], OVERLAPPING, _distinct),
     ],
 )
 
@@ -99,6 +100,7 @@ MAX_POOL2D_GRAD = OpDef(
         Example([f32(1, 3, 3, 9), f32(1, 5, 6, 9)], OVERLAPPING, sample=_ties),
         Example([f32(2, 2, 2, 3), q8(2, 4, 5, 3)], HALVED, integers()),
         Example([f32(1, 3, 3, 9), q8(1, 5, 6, 9)], OVERLAPPING, sample=_lowest),
+        Example([f32(1, 3, 3, 9), q16(1, 5, 6, 9)], OVERLAPPING, sample=_lowest),
     ],
 )
 

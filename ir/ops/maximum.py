@@ -8,8 +8,9 @@ from gradlet.ir.broadcasting import broadcast_shape, slices, sum_to
 from gradlet.ir.elementwise import check_count, check_float
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
-from gradlet.ir.quantized_samples import i8, integers, q8
-from gradlet.ir.tensor_type import DType, TensorType, f32
+from gradlet.ir.quantized_samples import i8, i16, integers, q8, q16
+from gradlet.ir.requantize import DTYPES
+from gradlet.ir.tensor_type import TensorType, f32
 
 
 def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
@@ -19,8 +20,8 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
 
 
 def _check_pair(a: TensorType, b: TensorType) -> None:
-    if a.dtype is not b.dtype or a.quant != b.quant or not (a.dtype.is_float or a.dtype is DType.I8):
-        raise ValueError(f"{a} and {b} are not floats, or int8 of one scale")
+    if a.dtype is not b.dtype or a.quant != b.quant or not (a.dtype.is_float or a.dtype in DTYPES.values()):
+        raise ValueError(f"{a} and {b} are not floats, or int8 or int16 of one scale")
 
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
@@ -64,6 +65,7 @@ def _op(name: str, evaluate: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> 
             Example([f32(), f32(3)], differentiable=both),
             Example([q8(2, 3, 5), q8(3, 1)], {}, integers(), both),
             Example([i8(2, 9), i8(2, 9)], {}, integers(), ()),
+            Example([q16(2, 3, 5), q16(3, 1)], {}, integers(), both),
         ],
     )
 
@@ -80,6 +82,7 @@ MAXIMUM_GRAD = OpDef(
         Example([f32(2, 4, 5), f32(4, 1), f32(2, 1, 5)]),
         Example([f32(2, 3, 40), i8(40), i8(2, 3, 40)], {}, integers()),
         Example([f32(7), i8(7), i8(1)], {}, _equal),
+        Example([f32(2, 9), i16(9), i16(2, 1)], {}, integers()),
     ],
 )
 

@@ -13,7 +13,7 @@ from gradlet.ir.graph import Attrs
 from gradlet.ir.op_def import Arrays, Example, OpDef, Results
 from gradlet.ir.ops.rescale_gradient import ALL, I8, I16
 from gradlet.ir.quantized_samples import i8, i16, integers
-from gradlet.ir.requantize import check_quantized, check_zero_points
+from gradlet.ir.requantize import DTYPES, check_quantized, check_zero_points
 from gradlet.ir.tensor_type import DType, TensorType, b1, f32
 
 
@@ -30,7 +30,7 @@ def _op(name: str, examples: Sequence[Example]) -> OpDef:
         if found.g.dtype not in (DType.F32, *LIMITS):
             raise ValueError(f"gradient {found.g} is not f32, i8 or i16")
         for x in found.own:
-            check_quantized(x, "x")
+            check_quantized(x, "x", DTYPES.values())
             check_zero_points(attrs, "zero_point")
         if broadcast_shape([found.g, *found.own, f32(*shape)]) != found.g.shape:
             raise ValueError(f"{found.g} is no gradient of what an operand of shape {list(shape)} was repeated to")
@@ -57,7 +57,7 @@ def _summed_to(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 _ONE, _C = (2, 1, 1, 5), (5,)
-_ZERO = {"zero_point": 7}
+_ZERO, _NO_ZERO = {"zero_point": 7}, {"zero_point": 0}
 _RANGES = integers(0.01, (3.0, 0.5))
 
 OPS = (
@@ -81,6 +81,9 @@ OPS = (
                 [i16(2, 3, 4, 11), f32(2), i8(3, 1, 11), f32(2)], I16 | _ZERO | {"shape": (2, 1, 4, 1)}, _RANGES, ()
             ),
             Example([i8(7), f32(2), i8(7)], _ZERO | {"shape": ()}, _RANGES, ()),
+            Example([f32(2, 3, 4, 5), i16(5)], _NO_ZERO | {"shape": (2, 3, 4, 5), "factor": 1e-5}, integers(), ()),
+            Example([i8(2, 3, 9), f32(2), i16(2, 3, 9), f32(2)], I8 | _NO_ZERO | {"shape": (3, 9)}, _RANGES, ()),
+            Example([i16(7, 3), f32(2), i16(7, 3)], _NO_ZERO | {"shape": (7, 1)}, _RANGES, ()),
             Example(
                 [i8(2, 3, 19), f32(2), i8(2, 3, 19), b1(3, 19), f32(19), i8(3, 19), f32(2), f32(2)],
                 I8 | ALL | _ZERO | {"shape": (3, 19)},

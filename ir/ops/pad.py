@@ -7,7 +7,7 @@ import numpy as np
 from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
-from gradlet.ir.quantized_samples import q8
+from gradlet.ir.quantized_samples import q8, q16
 from gradlet.ir.tensor_type import DType, TensorType, f32
 from gradlet.ir.windows import integers
 
@@ -59,6 +59,7 @@ PAD = OpDef(
         Example([f32(2, 2, 1, 2, 3)], {"before": (1, 0, 2, 0, 1), "after": (0, 1, 0, 0, 2), "value": 0.25}),
         Example([q8(2, 3, 2, 5, zero=-7)], {"before": (0, 1, 2, 0), "after": (0, 0, 1, 0), "value": -7.0}),
         Example([q8(3, 1)], {"before": (0, 1), "after": (1, 2), "value": 127.0}),
+        Example([q16(3, 1, 2)], {"before": (0, 1, 0), "after": (1, 2, 0)}),
     ],
 )
 

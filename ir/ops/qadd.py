@@ -7,9 +7,9 @@ import numpy as np
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
 from gradlet.ir.quantized_linear import asked_mask, without_mask
-from gradlet.ir.quantized_pairs import finished, infer_pair, is_smooth, pair_examples, without_zeros
+from gradlet.ir.quantized_pairs import infer_pair, is_smooth, pair_examples, sixteen_bits, without_zeros
 from gradlet.ir.quantized_samples import i8, integers, q8
-from gradlet.ir.requantize import multiply_fixed, quantize_multiplier, rounding
+from gradlet.ir.requantize import finished, multiply_fixed, quantize_multiplier, rounding
 
 # Bits that TFLite puts behind the point before it scales the operands.
 LEFT_SHIFT = 20
@@ -55,7 +55,7 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
         r = np.rint(x1.astype(np.float32) * f1 + x2.astype(np.float32) * f2)
     else:
         r = _fixed(x1, x2, attrs)
-    return finished(r, args, attrs)
+    return finished(r, attrs, is_smooth(args))
 
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
@@ -84,6 +84,7 @@ QADD = OpDef(
     may_overwrite={0: (0, 1)},
     examples=[
         *pair_examples(QUANT, LOUD),
+        *sixteen_bits(QUANT, LOUD),
         Example([q8(2, 3, 4, 5), q8(5)], QUANT | MINUS, integers(), (0, 1)),
         Example([q8(3, 7), q8(3, 7)], LOUD | MINUS, integers(), (0, 1)),
         Example([i8(1, 3, 4, 5), i8(1, 3, 4, 5)], LOUD | MINUS | {"rounding": "double_rounding"}, integers(), ()),

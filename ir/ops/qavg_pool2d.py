@@ -1,4 +1,4 @@
-"""qavg_pool2d(x): the mean of each window of an int8 channel, rounded; scale and zero point stay."""
+"""qavg_pool2d(x): the mean of each window of an int8 or int16 channel, rounded; scale and zero point stay."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
 from gradlet.ir.ops.avg_pool2d import AVG_POOL2D
-from gradlet.ir.quantized_samples import integers, q8
-from gradlet.ir.requantize import check_quantized, round_half_away, rounding
+from gradlet.ir.quantized_samples import integers, q8, q16
+from gradlet.ir.requantize import DTYPES, check_quantized, round_half_away, rounding
 from gradlet.ir.tensor_type import TensorType, f32
 from gradlet.ir.windows import Window
 
@@ -21,7 +21,7 @@ def _float_attrs(attrs: Attrs) -> dict[str, object]:
 
 def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     check_count(types, 1)
-    check_quantized(types[0], "x")
+    check_quantized(types[0], "x", DTYPES.values())
     rounding(attrs)
     (y,) = AVG_POOL2D.infer([f32(*types[0].shape)], _float_attrs(attrs))
     return [types[0].with_shape(*y.shape)]
@@ -34,7 +34,7 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
         return [mean]
     # float64 holds the mean well enough to tell a half: sums are integers, divisors small.
     rounded = np.rint(mean) if rounding(attrs) == "float" else round_half_away(mean)
-    return [rounded.astype(np.int8)]
+    return [rounded.astype(x.dtype)]
 
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
@@ -58,6 +58,8 @@ QAVG_POOL2D = OpDef(
         Example([q8(1, 5, 6, 3)], PADDED, integers()),
         Example([q8(2, 4, 4, 6)], GLOBAL | {"rounding": "double_rounding"}, integers(), ()),
         Example([q8(1, 5, 6, 3)], PADDED | {"rounding": "single_rounding"}, integers(), ()),
+        Example([q16(2, 4, 4, 6)], GLOBAL, integers()),
+        Example([q16(1, 5, 6, 3)], PADDED, integers()),
     ],
 )
 

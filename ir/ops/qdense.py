@@ -7,7 +7,7 @@ from gradlet.ir.op_def import Arrays, Example, OpDef, Results
 from gradlet.ir.ops.dense import DENSE, DENSE_WEIGHT_GRAD
 from gradlet.ir.ops.matmul import MATMUL
 from gradlet.ir.quantized_linear import Linear
-from gradlet.ir.quantized_samples import i8, integers, q8, q_bias
+from gradlet.ir.quantized_samples import i8, i16, integers, q8, q16, q_bias
 from gradlet.ir.tensor_type import TensorType, b1, f32, i32
 
 
@@ -29,11 +29,15 @@ _WEIGHT_GRAD = OpDef(
 )
 
 QUANT = {"x_zero": -3, "y_zero": 5, "y_scale": 0.05}
+SIXTEEN = {"bits": 16, "x_zero": 0, "y_zero": 0, "y_scale": 0.05}
 EPILOGUE = {"mask": True, "scale": True, "dtype": "int8"}
 
 FORWARD = [
     Example([q8(2, 9, zero=-3), q8(5, 9), q_bias(5), f32(5)], QUANT | {"mask": True}, integers(), (0, 1, 2)),
     Example([q8(1, 7, zero=-3), q8(3, 4), q8(3, 3), q_bias(3), f32(3)], QUANT | {"parts": 2}, integers(), (0, 1, 2, 3)),
+    Example([q16(2, 9), q8(5, 9), q_bias(5), f32(5)], SIXTEEN | {"mask": True}, integers(1e-3), (0, 1, 2)),
+    # Sums beyond int32.
+    Example([q16(1, 700), q8(3, 700), q_bias(3), f32(3)], SIXTEEN | {"y_min": 0}, integers(1e-4), (0, 1, 2)),
     Example([i8(1, 16), i8(6, 16), i32(6), f32(6), i32(6, 2)], QUANT | {"rounding": "double_rounding"}, integers(), ()),
     Example([i8(3, 16), i8(6, 16), i32(6), f32(6), i32(6, 2)], QUANT | {"rounding": "single_rounding"}, integers(), ()),
 ]
@@ -46,6 +50,8 @@ INPUT_GRAD = [
 WEIGHT_GRAD = [
     Example([i8(2, 9), f32(2, 5)], {"x_zero": -128}, integers(), ()),
     Example([i8(2, 9), i8(2, 5)], {"x_zero": 7}, integers(), ()),
+    Example([i16(2, 9), f32(2, 5)], {"x_zero": 0}, integers(), ()),
+    Example([i16(2, 9), i8(2, 5)], {"x_zero": 0}, integers(), ()),
 ]
 
 OPS = Linear(

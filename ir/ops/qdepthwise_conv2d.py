@@ -8,7 +8,7 @@ from gradlet.ir.ops.depthwise_conv2d import (
     DEPTHWISE_CONV2D_WEIGHT_GRAD,
 )
 from gradlet.ir.quantized_linear import Linear
-from gradlet.ir.quantized_samples import i8, i16, integers, q8, q_bias
+from gradlet.ir.quantized_samples import i8, i16, integers, q8, q16, q_bias
 from gradlet.ir.tensor_type import b1, f32, i32
 from gradlet.ir.windows import Window
 
@@ -18,6 +18,11 @@ PASSING = {"strides": (2, 2), "padding": (1, 1, 1, 1)}
 UNEVEN = {"strides": (2, 1), "padding": (0, 2, 1, 0), "dilation": (1, 2)}
 QUANT = {"x_zero": -3, "y_zero": 5, "y_scale": 0.05}
 RELU = {"x_zero": -128, "y_zero": -128, "y_scale": 6 / 255, "mask": True}
+WHOLE = {"strides": (1, 1), "padding": (0, 0, 0, 0)}
+SIXTEEN = {"bits": 16, "x_zero": 0, "y_zero": 0, "y_scale": 0.05}
+RELU16 = {"y_min": 0, "y_max": 30000, "mask": True}
+TWO = {"parts": 2}
+SMALL = integers(1e-3)
 EPILOGUE = {"mask": True, "scale": True, "dtype": "int8"}
 _STATE = integers(0.01, (40.0, 0.5))
 
@@ -33,6 +38,13 @@ FORWARD = [
     ),
     # In place.
     Example([q8(2, 6, 8, 5, zero=-128), q8(3, 3, 5), q_bias(5), f32(5)], PASSING | RELU, integers(), (0, 1, 2)),
+    Example([q16(2, 4, 5, 6), q8(3, 3, 6), q_bias(6), f32(6)], SAME | SIXTEEN, SMALL, (0, 1, 2)),
+    Example([q16(1, 6, 7, 9), q8(7, 7, 9), q_bias(9), f32(9)], HALVED | SIXTEEN | RELU16, SMALL, (0, 1, 2)),
+    Example([q16(1, 6, 5, 3), q8(3, 2, 6), q_bias(6), f32(6)], UNEVEN | SIXTEEN, SMALL, (0, 1, 2)),
+    Example([q16(1, 4, 4, 7), q8(3, 3, 3), q8(3, 3, 4), q_bias(7), f32(7)], SAME | SIXTEEN | TWO, SMALL, (0, 1, 2, 3)),
+    # Sums beyond int32; in place.
+    Example([q16(1, 24, 24, 2), q8(24, 24, 2), q_bias(2), f32(2)], WHOLE | SIXTEEN, integers(1e-4), (0, 1, 2)),
+    Example([q16(2, 6, 8, 5), q8(3, 3, 5), q_bias(5), f32(5)], PASSING | SIXTEEN | RELU16, SMALL, (0, 1, 2)),
     Example(
         [i8(1, 4, 5, 5), i8(3, 3, 5), i32(5), f32(5), i32(5, 2)],
         SAME | RELU | {"rounding": "double_rounding"},
@@ -80,6 +92,9 @@ WEIGHT_GRAD = [
     Example([i8(1, 6, 7, 9), i8(1, 3, 4, 9)], HALVED | {"kernel": (7, 7), "x_zero": 3}, integers(), ()),
     Example([i8(1, 4, 5, 3), i8(1, 4, 5, 6)], SAME | {"kernel": (3, 3), "x_zero": -128}, integers(), ()),
     Example([i8(1, 6, 5, 3), i16(1, 3, 5, 3)], UNEVEN | {"kernel": (3, 2), "x_zero": 0}, integers(), ()),
+    Example([i16(2, 4, 5, 6), f32(2, 4, 5, 6)], SAME | {"kernel": (3, 3), "x_zero": 0}, integers(), ()),
+    Example([i16(1, 6, 7, 9), i8(1, 3, 4, 9)], HALVED | {"kernel": (7, 7), "x_zero": 0}, integers(), ()),
+    Example([i16(1, 4, 5, 3), i16(1, 4, 5, 6)], SAME | {"kernel": (3, 3), "x_zero": 0}, integers(), ()),
 ]
 
 

@@ -16,13 +16,13 @@ from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
 from gradlet.ir.ops.qsoftmax import check_rows, infer_rows_grad
 from gradlet.ir.ops.rescale_gradient import ALL, I8, I16
 from gradlet.ir.ops.softmax import log_softmax
-from gradlet.ir.quantized_linear import with_mask
 from gradlet.ir.quantized_samples import i8, i16, integers, q8
-from gradlet.ir.requantize import HIGHEST, LOWEST, check_scales, clamped, divide_by_power_of_two
+from gradlet.ir.requantize import HIGHEST, LOWEST, check_scales, clamped, divide_by_power_of_two, with_mask
 from gradlet.ir.tensor_type import TensorType, b1, f32
 
 # What 1 is as a result, and bits behind the point before and after.
 ONE = 16
+_RESULT = {"y_scale": 1 / ONE, "y_zero": HIGHEST}
 BITS = 26 - 4
 
 
@@ -31,17 +31,17 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     check_rows(types[0])
     check_scales(attrs, "x_scale")
     exponentials(attrs["x_scale"])
-    return with_mask(types[0].shape, {"y_scale": 1 / ONE, "y_zero": HIGHEST})
+    return with_mask(types[0].shape, _RESULT)
 
 
 def _evaluate(args: Arrays, attrs: Attrs) -> Results:
     (x,) = args
     if x.dtype.kind == "f":
-        return [clamped(log_softmax(x * attrs["x_scale"], -1) * ONE, HIGHEST)[0]]
+        return [clamped(log_softmax(x * attrs["x_scale"], -1) * ONE, _RESULT)[0]]
     below = x.max(axis=-1, keepdims=True).astype(np.int64) - x
     sums = logarithm(sum_of(exponentials(attrs["x_scale"])[below]))
     r = divide_by_power_of_two(differences(attrs["x_scale"])[below] - sums, np.array(BITS))
-    return [clamped(r, HIGHEST)[0].astype(np.int8)]
+    return [clamped(r, _RESULT)[0].astype(np.int8)]
 
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:

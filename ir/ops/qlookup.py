@@ -1,26 +1,28 @@
-"""qlookup(x; function): any function of one int8 value, as a table of 256 that the attributes make; its gradient."""
+"""qlookup(x; function): any function of one quantised value, as a table that the attributes make; its gradient.
+
+The table has all results for int8. For int16 it has every 128th; between them lie straight lines.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from gradlet.ir import interpolated
 from gradlet.ir.elementwise import check_count, slices
 from gradlet.ir.gradient_epilogue import LIMITS, arrays_of, finish, infer_result, types_of
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.int8_functions import FUNCTIONS, VALUES, slope_table, slopes, smooth, table
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
 from gradlet.ir.ops.rescale_gradient import ALL, I8, I16
-from gradlet.ir.quantized_linear import with_mask
-from gradlet.ir.quantized_samples import i8, i16, integers, q8
-from gradlet.ir.requantize import LOWEST, check_quantized, check_scales, check_zero_points, rounding
+from gradlet.ir.quantized_samples import i8, i16, integers, q8, q16
+from gradlet.ir.requantize import LOWEST, check_activations, check_scales, rounding, with_mask
 from gradlet.ir.tensor_type import DType, TensorType, b1, f32
 
 
 def _check(x: TensorType, attrs: Attrs) -> None:
-    check_quantized(x, "x")
+    check_activations([x], attrs, "x_zero", "y_zero")
     check_scales(attrs, "x_scale", "y_scale")
-    check_zero_points(attrs, "x_zero", "y_zero")
     if attrs.get("function") not in FUNCTIONS:
         raise ValueError(f"function {attrs.get('function')!r} is none of {', '.join(FUNCTIONS)}")
     try:
@@ -34,12 +36,16 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     _check(types[0], attrs)
     if rounding(attrs) != "float":
         table(attrs)
-    return with_mask(types[0].shape, {"y_scale": attrs["y_scale"], "y_zero": attrs["y_zero"]})
+    return with_mask(types[0].shape, {**attrs, "mask": False})
 
 
 def _evaluate(args: Arrays, attrs: Attrs) -> Results:
     (x,) = args
-    return [smooth(x, attrs) if x.dtype.kind == "f" else table(attrs)[x.astype(np.int64) - LOWEST]]
+    if x.dtype.kind == "f":
+        return [smooth(x, attrs)]
+    if x.dtype == np.int16:
+        return [interpolated.evaluate(x, attrs)]
+    return [table(attrs)[x.astype(np.int64) - LOWEST]]
 
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
@@ -63,8 +69,17 @@ def _evaluate_grad(args: Arrays, attrs: Attrs) -> Results:
     found = arrays_of(args, attrs, 1)
     kind = found.g.dtype if found.g.dtype.kind == "f" else np.dtype(np.float32)
     (x,) = found.own
-    slope = slopes(x, attrs) if x.dtype.kind == "f" else slope_table(attrs)[x.astype(np.int64) - LOWEST]
-    return finish(found.g.astype(kind) * slope.astype(kind), found, attrs)
+    return finish(found.g.astype(kind) * _slopes_at(x, attrs).astype(kind), found, attrs)
+
+
+def _slopes_at(x: np.ndarray, attrs: Attrs) -> np.ndarray:
+    if x.dtype.kind == "f":
+        return slopes(x, attrs)
+    if x.dtype == np.int16:
+        found: np.ndarray = interpolated.slope_table(attrs)[interpolated.segment(x)]
+    else:
+        found = slope_table(attrs)[x.astype(np.int64) - LOWEST]
+    return found
 
 
 def _every(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
@@ -72,6 +87,14 @@ def _every(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.nda
     drawn = integers()(types, rng)
     last = max(k for k, t in enumerate(types) if t.dtype is DType.I8)
     drawn[last] = VALUES.astype(np.int8).reshape(types[last].shape)
+    return drawn
+
+
+def _ends(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
+    """As `integers` draws; x begins with the ends of int16 and what lies around 0 and the places of entries."""
+    drawn = integers()(types, rng)
+    x = next(a for a, t in zip(drawn[::-1], types[::-1], strict=True) if t.dtype is DType.I16)
+    x.flat[: len(_EDGES)] = _EDGES
     return drawn
 
 
@@ -99,6 +122,9 @@ _KINKED: Sequence[dict[str, Any]] = (
     {"function": "rsqrt", "y_scale": 0.01},
     {"function": "clip", "lo": 0.0, "hi": float("inf")},
 )
+# int16 has 256 times as many steps; the slope of the surrogate is that of the function, not of the lines.
+_SIXTEEN = {"bits": 16, "x_scale": 0.05 / 256, "x_zero": 0, "y_scale": 0.03 / 256, "y_zero": 0}
+_EDGES = (-32768, -32767, -32641, -32640, -129, -128, -1, 0, 1, 127, 128, 32639, 32640, 32767)
 _TFLITE = {"rounding": "double_rounding"}
 _ALL_KINDS = (*_SMOOTH, *_KINKED)
 
@@ -114,6 +140,8 @@ QLOOKUP = OpDef(
         *(Example(_ALL_VALUES, _SCALES | kind, _every) for kind in _SMOOTH),
         *(Example(_ALL_VALUES, _SCALES | kind, _every, ()) for kind in _KINKED),
         *(Example(_ALL_VALUES, _SCALES | kind | _TFLITE, _every, ()) for kind in _ALL_KINDS),
+        *(Example([q16(5, 70)], _SCALES | kind | _SIXTEEN, _ends) for kind in _SMOOTH),
+        *(Example([q16(350)], _SCALES | kind | _SIXTEEN, _ends, ()) for kind in _KINKED),
     ],
 )
 
@@ -138,6 +166,8 @@ QLOOKUP_INPUT_GRAD = OpDef(
             integers(0.01, (3.0, 0.5)),
             (),
         ),
+        *(Example([f32(7, 50), i16(7, 50)], _SCALES | kind | _SIXTEEN, _ends, ()) for kind in _ALL_KINDS),
+        Example([i8(350), f32(2), i16(350), f32(2)], _SCALES | _SMOOTH[1] | _SIXTEEN | I8, _ends, ()),
     ],
 )
 

@@ -1,4 +1,4 @@
-"""qmatmul(x1, x2): the matrix product, as matmul, of two int8 tensors of any scales, requantised; its gradients."""
+"""qmatmul(x1, x2): the product, as matmul, of two int8 or int16 tensors of any scales, requantised; its gradients."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,19 @@ from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
 from gradlet.ir.ops.matmul import MATMUL
 from gradlet.ir.ops.rescale_gradient import ALL, I8, I16
-from gradlet.ir.quantized_linear import asked_mask, with_mask, without_mask
-from gradlet.ir.quantized_pairs import check_pair, finished, is_smooth, without_zeros
-from gradlet.ir.quantized_samples import i8, i16, integers, q8
-from gradlet.ir.requantize import check_quantized, check_zero_points, multiply_fixed, quantize_multiplier, rounding
+from gradlet.ir.quantized_linear import asked_mask, without_mask
+from gradlet.ir.quantized_pairs import check_pair, is_smooth, without_zeros
+from gradlet.ir.quantized_samples import i8, i16, integers, q8, q16
+from gradlet.ir.requantize import (
+    DTYPES,
+    check_quantized,
+    check_zero_points,
+    finished,
+    multiply_fixed,
+    quantize_multiplier,
+    rounding,
+    with_mask,
+)
 from gradlet.ir.tensor_type import DType, TensorType, b1, f32
 
 _BOTH = (0, 1)
@@ -31,7 +40,7 @@ def depth(x1: TensorType, attrs: Attrs) -> int:
 def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     check_pair(types, attrs)
     (y,) = MATMUL.infer([f32(*t.shape) for t in types], attrs)
-    if depth(types[0], attrs) * 255 * 255 >= 2**31:
+    if types[0].dtype is DType.I8 and depth(types[0], attrs) * 255 * 255 >= 2**31:
         raise ValueError(f"sums of {depth(types[0], attrs)} products may exceed int32")
     return with_mask(y.shape, attrs)
 
@@ -47,7 +56,7 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
     else:
         mantissa, shift = quantize_multiplier(factor(attrs))
         r = multiply_fixed(sums.astype(np.int64), np.array(mantissa), np.array(shift), kind)
-    return finished(r, args, attrs)
+    return finished(r, attrs, is_smooth(args))
 
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
@@ -71,7 +80,7 @@ def _infer_grad(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     found, shape = types_of(types, attrs, 1), tuple(attrs["shape"])
     if found.g.dtype not in (DType.F32, *LIMITS) or attrs["of"] not in (0, 1):
         raise ValueError(f"gradient {found.g} is not f32, i8 or i16, or of is {attrs['of']}")
-    check_quantized(found.own[0], "x")
+    check_quantized(found.own[0], "x", DTYPES.values())
     check_zero_points(attrs, "zero_point")
     pair = [f32(*shape), f32(*found.own[0].shape)]
     (y,) = MATMUL.infer(pair if attrs["of"] == 0 else pair[::-1], attrs)
@@ -99,6 +108,7 @@ def _macs_grad(node: Node) -> int:
 QUANT = {"x1_scale": 0.05, "x1_zero": -3, "x2_scale": 0.03, "x2_zero": 10, "y_scale": 0.9, "y_zero": -7}
 LOUD = QUANT | {"y_scale": 0.0613, "mask": True}
 _TWICE, _ONCE = {"rounding": "double_rounding"}, {"rounding": "single_rounding"}
+_SIXTEEN = {"bits": 16, "x1_zero": 0, "x2_zero": 0, "y_zero": 0}
 _A, _B = {"transpose_a": True}, {"transpose_b": True}
 
 QMATMUL = OpDef(
@@ -116,6 +126,8 @@ QMATMUL = OpDef(
         Example([q8(3, 2, 5, 9), q8(3, 2, 9, 7)], QUANT, integers(), _BOTH),
         Example([i8(2, 5, 33), i8(2, 33, 7)], LOUD | _TWICE, integers(), ()),
         Example([i8(5, 33), i8(7, 33)], QUANT | _B | _ONCE, integers(), ()),
+        Example([q16(2, 5, 9), q16(7, 9)], QUANT | _SIXTEEN | _B | {"y_scale": 200.0}, integers(), _BOTH),
+        Example([q16(40, 5), q16(3, 40, 7)], LOUD | _SIXTEEN | _A | {"y_scale": 99.0, "y_min": 0}, integers(), _BOTH),
     ],
 )
 
@@ -136,6 +148,9 @@ QMATMUL_INPUT_GRAD = OpDef(
         Example([i8(2, 5, 7), f32(2), i8(9, 7), f32(2)], I8 | _ZERO | _A | {"of": 0, "shape": (2, 9, 5)}, _RANGES, ()),
         Example([i8(2, 5, 7), f32(2), i8(2, 7, 9), f32(2)], I8 | _ZERO | _B | {"of": 0, "shape": (5, 9)}, _RANGES, ()),
         Example([i16(3, 2, 5, 7), f32(2), i8(3, 2, 5, 9), f32(2)], I16 | _ZERO | _SHARED, _RANGES, ()),
+        Example([f32(5, 7), i16(9, 7)], {"zero_point": 0, "of": 0, "shape": (5, 9)}, integers(), ()),
+        Example([i8(3, 2, 5, 7), f32(2), i16(3, 2, 5, 9), f32(2)], I8 | {"zero_point": 0} | _SHARED, _RANGES, ()),
+        Example([i16(3, 2, 5, 7), f32(2), i16(3, 2, 5, 9)], {"zero_point": 0} | _SHARED, _RANGES, ()),
         Example(
             [i8(2, 5, 7), f32(2), i8(2, 5, 9), b1(7, 9), f32(9), i8(7, 9), f32(2), f32(2)],
             I8 | ALL | _ZERO | _B | {"of": 1, "shape": (7, 9)},

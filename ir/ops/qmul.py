@@ -8,8 +8,8 @@ import numpy as np
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, OpDef, Results
 from gradlet.ir.quantized_linear import asked_mask, without_mask
-from gradlet.ir.quantized_pairs import finished, infer_pair, is_smooth, pair_examples, without_zeros
-from gradlet.ir.requantize import multiply_fixed, quantize_multiplier, rounding
+from gradlet.ir.quantized_pairs import infer_pair, is_smooth, pair_examples, sixteen_bits, without_zeros
+from gradlet.ir.requantize import finished, multiply_fixed, quantize_multiplier, rounding
 from gradlet.ir.tensor_type import TensorType
 
 
@@ -37,7 +37,7 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
     else:
         mantissa, shift = quantize_multiplier(factor(attrs))
         r = multiply_fixed(product, np.array(mantissa), np.array(shift), kind)
-    return finished(r, args, attrs)
+    return finished(r, attrs, is_smooth(args))
 
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
@@ -61,7 +61,10 @@ QMUL = OpDef(
     inference=without_mask,
     # An operand that was broadcast is smaller than the output, so that it never lends its storage.
     may_overwrite={0: (0, 1)},
-    examples=pair_examples(QUANT, QUANT | {"y_scale": 0.02, "mask": True}),
+    examples=[
+        *pair_examples(QUANT, QUANT | {"y_scale": 0.02, "mask": True}),
+        *sixteen_bits(QUANT | {"y_scale": 70.0}, QUANT | {"y_scale": 20.0, "mask": True}),
+    ],
 )
 
 OPS = (QMUL,)

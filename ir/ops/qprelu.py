@@ -9,9 +9,9 @@ from gradlet.ir.elementwise import check_count, check_float
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
 from gradlet.ir.quantized_linear import asked_mask, without_mask
-from gradlet.ir.quantized_pairs import finished, infer_pair, is_smooth, pair_examples, without_zeros
+from gradlet.ir.quantized_pairs import infer_int8_pair, is_smooth, pair_examples, without_zeros
 from gradlet.ir.quantized_samples import i8, integers
-from gradlet.ir.requantize import check_quantized, multiply_fixed, quantize_multiplier, rounding
+from gradlet.ir.requantize import check_quantized, finished, multiply_fixed, quantize_multiplier, rounding
 from gradlet.ir.tensor_type import TensorType, f32
 
 
@@ -23,7 +23,7 @@ def factors(attrs: Attrs) -> tuple[float, float]:
 
 
 def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
-    found = infer_pair(types, attrs)
+    found = infer_int8_pair(types, attrs)
     if not all(0 < f < np.inf for f in factors(attrs)):
         raise ValueError(f"numbers times {factors(attrs)}: the scales do not fit together")
     return found
@@ -42,7 +42,7 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
         return multiply_fixed(terms, np.array(mantissa), np.array(shift), kind)
 
     positive, negative = factors(attrs)
-    return finished(np.where(x >= 0, scaled(x, positive), scaled(x * slope, negative)), args, attrs)
+    return finished(np.where(x >= 0, scaled(x, positive), scaled(x * slope, negative)), attrs, is_smooth(args))
 
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:

@@ -15,13 +15,13 @@ from gradlet.ir.gradient_epilogue import LIMITS, arrays_of, finish, infer_result
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
 from gradlet.ir.ops.rescale_gradient import ALL, I8, I16
-from gradlet.ir.quantized_linear import with_mask
 from gradlet.ir.quantized_samples import i8, i16, integers, q8
-from gradlet.ir.requantize import LOWEST, check_quantized, check_scales, clamped, divide_by_power_of_two
+from gradlet.ir.requantize import LOWEST, check_quantized, check_scales, clamped, divide_by_power_of_two, with_mask
 from gradlet.ir.tensor_type import DType, TensorType, b1, f32
 
 # What 1 is as a result.
 ONE = 256
+_RESULT = {"y_scale": 1 / ONE, "y_zero": LOWEST}
 
 
 def factor(attrs: Attrs) -> float:
@@ -43,7 +43,7 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     if not math.isfinite(factor(attrs)):
         raise ValueError(f"beta is {attrs['beta']}, not a finite number")
     exponentials(factor(attrs))
-    return with_mask(types[0].shape, {"y_scale": 1 / ONE, "y_zero": LOWEST})
+    return with_mask(types[0].shape, _RESULT)
 
 
 def _evaluate(args: Arrays, attrs: Attrs) -> Results:
@@ -55,7 +55,7 @@ def _evaluate(args: Arrays, attrs: Attrs) -> Results:
     e = exponentials(factor(attrs))[below]
     y, bits = reciprocal(sum_of(e))
     # 31 bits behind the point, of which the results have 8.
-    return [clamped(divide_by_power_of_two(high_product(y, e), bits + 31 - 8), LOWEST)[0].astype(np.int8)]
+    return [clamped(divide_by_power_of_two(high_product(y, e), bits + 31 - 8), _RESULT)[0].astype(np.int8)]
 
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:

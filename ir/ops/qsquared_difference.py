@@ -9,8 +9,8 @@ from gradlet.ir.broadcasting import sum_to
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, OpDef, Results
 from gradlet.ir.quantized_linear import asked_mask, without_mask
-from gradlet.ir.quantized_pairs import finished, infer_pair, is_smooth, pair_examples, without_zeros
-from gradlet.ir.requantize import multiply_fixed, quantize_multiplier, rounding
+from gradlet.ir.quantized_pairs import infer_int8_pair, is_smooth, pair_examples, without_zeros
+from gradlet.ir.requantize import finished, multiply_fixed, quantize_multiplier, rounding
 
 # Bits that TFLite puts behind the point before it scales the operands.
 LEFT_SHIFT = 7
@@ -43,12 +43,12 @@ def _fixed(x1: np.ndarray, x2: np.ndarray, attrs: Attrs) -> np.ndarray:
 def _evaluate(args: Arrays, attrs: Attrs) -> Results:
     x1, x2 = without_zeros(args, attrs)
     if not is_smooth(args) and rounding(attrs) != "float":
-        return finished(_fixed(x1, x2, attrs), args, attrs)
+        return finished(_fixed(x1, x2, attrs), attrs, is_smooth(args))
     kind: Any = np.float64 if is_smooth(args) else np.float32
     first, second, square = (kind(f) for f in float_factors(attrs))
     difference = x1.astype(kind) * first - x2.astype(kind) * second
     r = difference * difference * square
-    return finished(r if is_smooth(args) else np.rint(r), args, attrs)
+    return finished(r if is_smooth(args) else np.rint(r), attrs, is_smooth(args))
 
 
 def _gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
@@ -68,7 +68,7 @@ QUANT = {"x1_scale": 0.05, "x1_zero": -3, "x2_scale": 0.031, "x2_zero": 10, "y_s
 
 QSQUARED_DIFFERENCE = OpDef(
     name="qsquared_difference",
-    infer=infer_pair,
+    infer=infer_int8_pair,
     evaluate=_evaluate,
     gradient=_gradient,
     inference=without_mask,

@@ -1,4 +1,4 @@
-"""qsum(x) and qmean(x): the sum and the mean over some axes of an int8 tensor, requantised.
+"""qsum(x) and qmean(x): the sum and the mean over some axes of an int8 or int16 tensor, requantised.
 
 TFLite scales a mean in integers, and a sum in floats, which it rounds half away from zero.
 """
@@ -13,19 +13,22 @@ from gradlet.ir.axes import axes_of, reduced_shape
 from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
-from gradlet.ir.quantized_linear import asked_mask, with_mask, without_mask
-from gradlet.ir.quantized_samples import i8, integers, q8
+from gradlet.ir.quantized_linear import asked_mask, without_mask
+from gradlet.ir.quantized_samples import i8, integers, q8, q16
 from gradlet.ir.requantize import (
-    check_quantized,
+    check_activations,
     check_scales,
-    check_zero_points,
-    clamped,
+    finished,
     multiply_fixed,
     quantize_multiplier,
     round_half_away,
     rounding,
+    with_mask,
 )
 from gradlet.ir.tensor_type import TensorType
+
+# Bits -> how many numbers, less their zero points, have a sum that int32 holds.
+MOST = {8: (2**31 - 1) // 255, 16: 2**16 - 1}
 
 
 def count_of(shape: Sequence[int], attrs: Attrs) -> int:
@@ -55,16 +58,16 @@ def sum_line(shape: Sequence[int], attrs: Attrs) -> tuple[np.float32, np.float32
 
 def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     check_count(types, 1)
-    check_quantized(types[0], "x")
+    check_activations(types, attrs, "x_zero", "y_zero")
     check_scales(attrs, "x_scale", "y_scale")
-    check_zero_points(attrs, "x_zero", "y_zero")
-    rounding(attrs)
     count = count_of(types[0].shape, attrs)
-    if count * 255 >= 2**31:
+    if count > MOST[attrs.get("bits", 8)]:
         raise ValueError(f"sums of {count} numbers may exceed int32")
     return with_mask(reduced_shape(types[0], attrs), attrs)
 
 
+_SIXTEEN = {"bits": 16, "x_zero": 0, "y_zero": 0}
+_ENDS = {"y_min": 0, "y_max": 5000}
 # Many results lie in the middle between two integers.
 _HALVES = {"x_scale": 0.5, "y_scale": 1.0}
 
@@ -86,9 +89,7 @@ def _op(name: str, quiet: dict[str, Any], loud: dict[str, Any]) -> OpDef:
         else:
             mantissa, shift = mean_multiplier(x.shape, attrs)
             r = multiply_fixed(sums, np.array(mantissa), np.array(shift), kind)
-        y, inside = clamped(r, attrs["y_zero"])
-        y = y if smooth else y.astype(np.int8)
-        return [y, inside] if attrs.get("mask") else [y]
+        return finished(r, attrs, smooth)
 
     def gradient(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
         assert grads[0] is not None
@@ -115,6 +116,8 @@ def _op(name: str, quiet: dict[str, Any], loud: dict[str, Any]) -> OpDef:
             Example([i8(2, 3, 4, 5, 6)], quiet | twice | {"axis": (0, 2, 4)}, integers(), ()),
             Example([i8(40, 7)], quiet | once | {"axis": (1,)}, integers(), ()),
             Example([i8(90, 3)], quiet | twice | _HALVES | {"axis": (1,)}, integers(), ()),
+            Example([q16(2, 5, 4, 11)], quiet | _SIXTEEN | {"axis": (1, 2)}, integers()),
+            Example([q16(3, 19)], loud | _SIXTEEN | _ENDS | {"axis": (1,), "y_scale": 0.2}, integers()),
         ],
     )
 

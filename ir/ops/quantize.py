@@ -1,4 +1,4 @@
-"""quantize, dequantize and requantize: between floats and int8, and from another scale of int8, or of uint8."""
+"""quantize, dequantize and requantize: between floats and int8 or int16, and between scales of these."""
 
 from collections.abc import Sequence
 
@@ -7,34 +7,33 @@ import numpy as np
 from gradlet.ir.elementwise import check_count, check_float, slices
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
-from gradlet.ir.quantized_linear import asked_mask, with_mask, without_mask
-from gradlet.ir.quantized_samples import integers, q8
+from gradlet.ir.quantized_linear import asked_mask, without_mask
+from gradlet.ir.quantized_samples import integers, q8, q16
 from gradlet.ir.requantize import (
-    check_quantized,
+    check_activations,
     check_scales,
-    check_zero_points,
-    clamped,
+    finished,
     multiply_fixed,
     quantize_multiplier,
     round_half_away,
     rounding,
+    with_mask,
 )
 from gradlet.ir.tensor_type import DType, TensorType, f32
 
 _HIGHEST_UNSIGNED = 255
 
 
-def _target(attrs: Attrs) -> dict[str, object]:
+def _target(attrs: Attrs) -> Attrs:
     """The attributes as those of an op whose result is y."""
-    return {"y_scale": attrs["scale"], "y_zero": attrs["zero_point"], "mask": attrs.get("mask", False)}
+    return {**attrs, "y_scale": attrs["scale"], "y_zero": attrs["zero_point"]}
 
 
 def _infer_quantize(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     check_count(types, 1)
     check_float(types[0])
     check_scales(attrs, "scale")
-    check_zero_points(attrs, "zero_point")
-    rounding(attrs)
+    check_activations((), attrs, "zero_point")
     return with_mask(types[0].shape, _target(attrs))
 
 
@@ -42,8 +41,7 @@ def _evaluate_quantize(args: Arrays, attrs: Attrs) -> Results:
     (x,) = args
     quotient = x / x.dtype.type(attrs["scale"])
     nearest = np.rint if rounding(attrs) == "float" else round_half_away
-    y, inside = clamped(nearest(quotient), attrs["zero_point"])
-    return [y.astype(np.int8), inside] if attrs.get("mask") else [y.astype(np.int8)]
+    return finished(nearest(quotient), _target(attrs), smooth=False)
 
 
 def _gradient_quantize(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
@@ -53,9 +51,8 @@ def _gradient_quantize(emit: Emit, node: Node, grads: Sequence[Value | None]) ->
 
 def _infer_dequantize(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     check_count(types, 1)
-    check_quantized(types[0], "x")
     check_scales(attrs, "scale")
-    check_zero_points(attrs, "zero_point")
+    check_activations(types, attrs, "zero_point")
     return [f32(*types[0].shape)]
 
 
@@ -79,12 +76,10 @@ def _infer_requantize(types: Sequence[TensorType], attrs: Attrs) -> list[TensorT
     check_count(types, 1)
     if types[0].dtype is DType.U8:
         _check_unsigned(attrs.get("x_zero"))
+        check_activations((), attrs, "y_zero")
     else:
-        check_quantized(types[0], "x")
-        check_zero_points(attrs, "x_zero")
+        check_activations(types, attrs, "x_zero", "y_zero")
     check_scales(attrs, "x_scale", "y_scale")
-    check_zero_points(attrs, "y_zero")
-    rounding(attrs)
     return with_mask(types[0].shape, attrs)
 
 
@@ -98,9 +93,7 @@ def _evaluate_requantize(args: Arrays, attrs: Attrs) -> Results:
     else:
         mantissa, shift = quantize_multiplier(factor)
         r = multiply_fixed(x.astype(np.int64) - attrs["x_zero"], np.array(mantissa), np.array(shift), kind)
-    y, inside = clamped(r, attrs["y_zero"])
-    y = y if smooth else y.astype(np.int8)
-    return [y, inside] if attrs.get("mask") else [y]
+    return finished(r, attrs, smooth)
 
 
 def _gradient_requantize(emit: Emit, node: Node, grads: Sequence[Value | None]) -> list[Value | None]:
@@ -119,6 +112,9 @@ LOUDER = {"x_scale": 0.05, "x_zero": -3, "y_scale": 0.03, "y_zero": 9, "mask": T
 PIXELS = {"x_scale": 1 / 255, "x_zero": 0, "y_scale": 1 / 255, "y_zero": -128}
 QUIETER = {"x_scale": 0.011, "x_zero": 100, "y_scale": 0.03, "y_zero": -100}
 
+_SIXTEEN = {"bits": 16, "x_zero": 0, "y_zero": 0}
+_WIDE = {"bits": 16, "scale": 1e-4, "zero_point": 0}
+
 QUANTIZE = OpDef(
     name="quantize",
     infer=_infer_quantize,
@@ -129,6 +125,8 @@ QUANTIZE = OpDef(
         Example([f32(2, 3, 4, 5)], COARSE, differentiable=()),
         Example([f32(7)], IMAGE, differentiable=()),
         Example([f32(3, 5)], COARSE | {"rounding": "double_rounding"}, differentiable=()),
+        Example([f32(2, 3, 4, 5)], _WIDE | {"mask": True}, differentiable=()),
+        Example([f32(19)], _WIDE | {"scale": 3e-5}, differentiable=()),
     ],
 )
 
@@ -141,6 +139,7 @@ DEQUANTIZE = OpDef(
     examples=[
         Example([q8(2, 9)], {"scale": 0.04, "zero_point": -20}, integers()),
         Example([q8(1, 2, 3)], IMAGE, integers()),
+        Example([q16(3, 7)], _WIDE, integers()),
     ],
 )
 
@@ -158,6 +157,8 @@ REQUANTIZE = OpDef(
         Example([TensorType(DType.U8, (150,))], LOUDER | {"x_zero": 200}, _pixels, ()),
         Example([q8(4, 7)], LOUDER | {"rounding": "double_rounding"}, integers(), ()),
         Example([q8(4, 7)], QUIETER | {"rounding": "single_rounding"}, integers(), ()),
+        Example([q16(4, 7)], LOUDER | _SIXTEEN, integers()),
+        Example([q16(9)], QUIETER | _SIXTEEN | {"y_min": 0, "y_max": 6000, "mask": True}, integers()),
     ],
 )
 

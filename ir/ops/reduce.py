@@ -9,7 +9,8 @@ from gradlet.ir.axes import axes_of, kept_axes, reduced_shape
 from gradlet.ir.elementwise import check_count, check_float
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
-from gradlet.ir.quantized_samples import i8, q8
+from gradlet.ir.quantized_samples import distinct, i8, i16, q8, q16
+from gradlet.ir.requantize import DTYPES
 from gradlet.ir.tensor_type import DType, TensorType, f32, i32
 
 
@@ -108,14 +109,15 @@ MEAN = OpDef(
 
 
 def _different(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
-    """int8 of which no two are equal."""
-    return [rng.permutation(np.arange(-128, 128))[: t.size].reshape(t.shape).astype(np.int8) for t in types]
+    """Integers of which no two are equal."""
+    return [distinct(t, rng) for t in types]
 
 
 def _extreme(name: str, reduction: Callable[..., np.ndarray]) -> OpDef:
     quantized = [
         Example([q8(2, 3, 4, 5)], {"axis": (1, 2)}, _different),
         Example([q8(3, 7)], {"axis": (-1,), "keepdims": True}, _different),
+        Example([q16(2, 3, 4, 5)], {"axis": (1, 2)}, _different),
     ]
     return OpDef(
         name=name,
@@ -132,7 +134,7 @@ def _infer_max_grad(types: Sequence[TensorType], attrs: Attrs) -> list[TensorTyp
     g, x, y = types
     check_float(g)
     reduced = reduced_shape(x, attrs)
-    if g.shape != reduced or y != x.with_shape(*reduced) or not (x.dtype is g.dtype or x.dtype is DType.I8):
+    if g.shape != reduced or y != x.with_shape(*reduced) or x.dtype not in (g.dtype, *DTYPES.values()):
         raise ValueError(f"gradient {g} and maximum {y} of {x} are to have shape {list(reduced)}")
     return [g.with_shape(*x.shape)]
 
@@ -164,6 +166,7 @@ MAX_GRAD = OpDef(
         Example([f32(3, 1), f32(3, 5), f32(3, 1)], {"axis": (1,), "keepdims": True}, sample=_sample_max_grad),
         Example([f32(), f32(3, 5), f32()], {"axis": (0, 1)}, sample=_sample_max_grad),
         Example([f32(4), i8(5, 4), i8(4)], {"axis": (0,)}, _sample_max_grad, ()),
+        Example([f32(4), i16(5, 4), i16(4)], {"axis": (0,)}, _sample_max_grad, ()),
     ],
 )
 

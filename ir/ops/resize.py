@@ -8,7 +8,7 @@ from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
 from gradlet.ir.quantized_samples import integers as whole_range
-from gradlet.ir.quantized_samples import q8
+from gradlet.ir.quantized_samples import q8, q16
 from gradlet.ir.requantize import divide_by_power_of_two, round_half_away
 from gradlet.ir.tensor_type import TensorType, f32
 from gradlet.ir.windows import check_image, integers
@@ -203,6 +203,8 @@ RESIZE = OpDef(
         Example([q8(2, 3, 4, 5)], HALF_PIXEL | {"size": (7, 3)}, whole_range()),
         Example([q8(1, 5, 7, 3)], ALIGNED | {"size": (3, 10)}, whole_range()),
         Example([q8(1, 5, 7, 3)], PLAIN | {"size": (8, 1)}, whole_range()),
+        Example([q16(1, 5, 7, 5)], NEAREST | {"size": (3, 10)}, whole_range()),
+        Example([q16(2, 3, 4, 5)], HALF_PIXEL | {"size": (7, 3)}, whole_range()),
     ],
 )
 
