@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include "float_of_i64.h"
 #include "gradient_epilogue.h"
 #include "gradient_tiles.h"
 #include "windows.h"
@@ -102,14 +103,6 @@ static inline void add_to_tile(gradient_tile *tile, int bits, int row, int rows,
                               b_term, zero, terms);
     else
         add_gradient_products(tile, bits, row, rows, columns, g, at, step, b, b_term, zero, terms);
-}
-
-// Rounded once, also where the processor converts 32 bits only: what is dropped leaves a trace.
-static inline float float_of_i64(int64_t x) {
-    float scale = 1.0f;
-    for (; x > INT32_MAX || x < INT32_MIN; scale *= 2.0f)
-        x = x >> 1 | (x & 1);
-    return (float)(int32_t)x * scale;
 }
 
 // Element i of a tile.

@@ -1,8 +1,10 @@
 // From int32 sums to int8: y = clamp(rounded(saturate(sum + bias) * scale) + zero), in the three
-// ways to round of ir/requantize.py.
+// ways to round of ir/requantize.py. From int64 sums to int16, whose zero point is 0:
+// y = clamp(rint(sum * scale)).
 
 #pragma once
 
+#include "float_of_i64.h"
 #include "nearest.h"
 
 #include <stdint.h>
@@ -14,6 +16,7 @@
 
 // Nothing that is rounded reaches this far and is not clamped afterwards.
 #define BEYOND_I8 1024
+#define BEYOND_I16 131072
 
 // Of each output channel: bias, scale, and for the fixed-point ways mantissa and shift.
 typedef struct {
@@ -76,24 +79,41 @@ static inline int32_t requantized_i32(int32_t sum, int o, const requantization *
     return limited_i32(multiply_fixed_i32(t, m[0], m[1], q->rounding)) + q->zero;
 }
 
-static inline int is_i8(int32_t x) {
-    return x >= -128 && x <= 127;
-}
-
 static inline int8_t clamp_i8(int32_t x) {
     return (int8_t)(x > 127 ? 127 : x < -128 ? -128 : x);
 }
 
-// Sets bit i of a mask that is zero before if the clamp lets x through.
-static inline void mark_i8(uint8_t *mask, int i, int32_t x) {
+// Sets bit i of a mask that is zero before if x lies within the ends of the clamp.
+static inline void mark_within(uint8_t *mask, int i, int32_t x, int low, int high) {
     const unsigned bit = (unsigned)i;
-    mask[bit / 8] = (uint8_t)(mask[bit / 8] | is_i8(x) << bit % 8);
+    mask[bit / 8] = (uint8_t)(mask[bit / 8] | (x >= low && x <= high) << bit % 8);
+}
+
+static inline void mark_i8(uint8_t *mask, int i, int32_t x) {
+    mark_within(mask, i, x, -128, 127);
 }
 
 static inline void store_i8(int8_t *y, uint8_t *mask, int i, int32_t x) {
     y[i] = clamp_i8(x);
     if (mask)
         mark_i8(mask, i, x);
+}
+
+// The nearest integer, half to even, within +-BEYOND_I16; NaN becomes one of the ends.
+static inline int32_t nearest_beyond_i16_f32(float x) {
+    return nearest_f32(x > -BEYOND_I16 ? x < BEYOND_I16 ? x : BEYOND_I16 : -BEYOND_I16);
+}
+
+// What `store_i16` takes, for the sum of an output with its bias.
+static inline int32_t rescaled_i16(int64_t sum, float scale) {
+    return nearest_beyond_i16_f32(float_of_i64(sum) * scale);
+}
+
+// With ends of its own, in the range of int16.
+static inline void store_i16(int16_t *y, uint8_t *mask, int i, int32_t x, int low, int high) {
+    y[i] = (int16_t)(x > high ? high : x < low ? low : x);
+    if (mask)
+        mark_within(mask, i, x, low, high);
 }
 
 static inline void clear_mask(uint8_t *mask, int elements) {
