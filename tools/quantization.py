@@ -78,7 +78,7 @@ def quantize_program(
 
 def _normalisation(graph: Graph, options: QuantizeOptions, chosen: Preprocessing) -> dict[str, str]:
     """Metadata that tell whoever runs the program what becomes of pixels, as `preprocessing.completed` reads them."""
-    if options.inputs != "int8" and options.mean is None and options.std is None:
+    if options.inputs == "float32" and options.mean is None and options.std is None:
         return {}
     name = next(v.name for v in graph.inputs if v.type.shape)
     facts = {"mean": chosen.mean or (0.0,), "std": chosen.std or (1.0,)}

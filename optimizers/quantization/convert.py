@@ -8,9 +8,10 @@ from typing import Any
 from gradlet.ir.graph import Graph, Node, Value
 from gradlet.ir.op_def import Emit, OpSet
 from gradlet.ir.quantized_states import Layer
-from gradlet.ir.tensor_type import DType, QuantParams, TensorType
+from gradlet.ir.requantize import ends
+from gradlet.ir.tensor_type import QuantParams, TensorType
 from gradlet.optimizers.quantization.plan import Plan
-from gradlet.optimizers.quantization.scales import Quantization
+from gradlet.optimizers.quantization.scales import Quantization, limits
 
 
 class Conversion:
@@ -18,6 +19,7 @@ class Conversion:
 
     Attributes:
         graph: The new graph.
+        bits: The attribute that says so where activations are of 16 bits.
         rounding: Of all sums.
     """
 
@@ -27,6 +29,7 @@ class Conversion:
         self, old: Graph, ops: OpSet, plan: Plan, params: Mapping[Value, Quantization], layers: Mapping[Node, Layer]
     ):
         self.old, self.plan, self._params, self._layers = old, plan, params, layers
+        self.bits = {"bits": 16} if any(q.bits == 16 for q in params.values()) else {}
         self.graph = Graph(old.name)
         self.emit = Emit(ops, self.graph)
         self._states = {state.value: state for state in old.states}
@@ -49,6 +52,21 @@ class Conversion:
         """Of the first result of a node, with the clamp that it does the work of."""
         return self.params(self.plan.result(node))
 
+    def target(self, node: Node) -> dict[str, Any]:
+        """Attributes that say what the results of an op are: scale and zero point, and with 16 bits where they end."""
+        value = self.plan.result(node)
+        y = self.params(value)
+        attrs: dict[str, Any] = {"y_scale": y.scale, "y_zero": y.zero_point, "rounding": self.rounding, **self.bits}
+        if self.bits:
+            intervals = limits(node), limits(value.producer)
+            low, high = max(low for low, _ in intervals), min(high for _, high in intervals)
+            lowest, highest = ends(attrs)
+            if low > y.scale * lowest:
+                attrs["y_min"] = min(round(low / y.scale), highest)
+            if high < y.scale * highest:
+                attrs["y_max"] = max(round(high / y.scale), lowest)
+        return attrs
+
     def layer(self, node: Node) -> Layer:
         return self._layers[node]
 
@@ -57,7 +75,7 @@ class Conversion:
         if value not in self._int8:
             quantization = self.params(value)
             attrs = {"scale": quantization.scale, "zero_point": quantization.zero_point, "rounding": self.rounding}
-            self._int8[value] = self("quantize", self.floats(value), **attrs)
+            self._int8[value] = self("quantize", self.floats(value), **attrs, **self.bits)
         return self._int8[value]
 
     def int8_as(self, value: Value, like: Value) -> Value:
@@ -67,12 +85,12 @@ class Conversion:
         if x == y:
             return self.int8(value)
         scales = {"x_scale": x.scale, "x_zero": x.zero_point, "y_scale": y.scale, "y_zero": y.zero_point}
-        return self("requantize", self.int8(value), **scales, rounding=self.rounding)
+        return self("requantize", self.int8(value), **scales, rounding=self.rounding, **self.bits)
 
-    def looked_up(self, x: Value, old: Quantization, new: Quantization, function: str, **attrs: Any) -> Value:
-        """A function of each element of an int8 tensor, in another scale."""
+    def clipped(self, x: Value, old: Quantization, new: Quantization, low: float, high: float) -> Value:
+        """An int8 tensor between two numbers, in another scale."""
         scales = {"x_scale": old.scale, "x_zero": old.zero_point, "y_scale": new.scale, "y_zero": new.zero_point}
-        return self("qlookup", x, function=function, **scales, **attrs, rounding=self.rounding)
+        return self("qlookup", x, function="clip", lo=low, hi=high, **scales, rounding=self.rounding)
 
     def floats(self, value: Value) -> Value:
         """A tensor in float32 (or in the type of its own that it has), dequantised here if it is int8."""
@@ -81,7 +99,7 @@ class Conversion:
         if value not in self._floats:
             quantization, x = self.params(value), self._int8[value]
             attrs = {"scale": quantization.scale, "zero_point": quantization.zero_point}
-            self._floats[value] = self("dequantize", x, **attrs)
+            self._floats[value] = self("dequantize", x, **attrs, **self.bits)
         return self._floats[value]
 
     def _copied(self, value: Value) -> Value:
@@ -117,7 +135,7 @@ class Conversion:
             return
         quantization = self.params(value)
         quant = QuantParams((quantization.scale,), (quantization.zero_point,))
-        self._int8[value] = self.graph.add_input(value.name, TensorType(DType.I8, value.type.shape, quant))
+        self._int8[value] = self.graph.add_input(value.name, TensorType(quantization.dtype, value.type.shape, quant))
 
     def _add_output(self, value: Value) -> None:
         self.emit.loc = value.producer.loc if value.producer else ""

@@ -9,9 +9,9 @@ from gradlet.ir.options import Call
 
 _CHOICES = {
     "weights": ("per_channel", "per_tensor"),
-    "activations": ("asymmetric", "symmetric"),
+    "activations": ("asymmetric", "symmetric", "int16"),
     "head": ("auto", "int8", "float32"),
-    "inputs": ("float32", "int8"),
+    "inputs": ("float32", "int8", "int16"),
 }
 _MINMAX, _NEAREST = Call("minmax"), Call("nearest")
 
@@ -23,14 +23,14 @@ class QuantizeOptions:
     Attributes:
         ranges: How the range of an activation is chosen from what calibration saw.
         weights: One scale for each output channel (`per_channel`) or one for all (`per_tensor`); zero point 0 always.
-        activations: `asymmetric`, or `symmetric`: zero point 0.
+        activations: `asymmetric`, or `symmetric`: zero point 0; or `int16`, symmetric, of twice the memory.
         equalize: Even out the ranges of neighbouring layers' channels before.
         correct_bias: Take the mean error that quantised weights make out of the biases.
         rounding: Of weights: nearest, or adaround.
         qat_steps: Of training with everything rounded, on the calibration samples, to give what the float model gives.
         qat_lr: Learning rate of the first of these steps (Adam); it falls linearly to 0.
         head: The last layer: `int8` or `float32`; `auto` is float32 where it is new (`--classes`), else int8.
-        inputs: `float32`, quantised by the program itself, or `int8`, a quarter of the memory.
+        inputs: `float32`, quantised by the program itself, or as the activations are: `int8` or `int16`.
         samples: How many samples calibrate at most, in a seeded order; 0: all.
         mean: Of pixels / 255 (uint8 samples), one or one a channel, as `gradlet run --mean`.
         std: The same, as `--std`.
@@ -50,10 +50,18 @@ class QuantizeOptions:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
 
+    @property
+    def bits(self) -> int:
+        """Of activations."""
+        return 16 if self.activations == "int16" else 8
+
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise CompileError("GL212", f"{name}={getattr(self, name)}", hint=f"give {' or '.join(choices)}")
+        if self.inputs not in ("float32", f"int{self.bits}"):
+            what = f"inputs={self.inputs} for activations of {self.bits} bits"
+            raise CompileError("GL212", what, hint=f"give inputs=int{self.bits}, or float32")
         if self.samples < 0:
             raise CompileError("GL212", f"calibration with {self.samples} samples", hint="give 0 or more")
         if self.qat_steps < 0 or self.qat_lr <= 0:

@@ -73,10 +73,10 @@ def _reason(node: Node, rule: Rule | None, setting: Setting, kept: Collection[No
 
 
 def _does_the_work(node: Node, plan: Plan, setting: Setting) -> Node | None:
-    """The node before a clamp, if it ends its results where the clamp does: at zero, where int8 ends."""
+    """The node before a clamp, if it ends its results where the clamp does."""
     interval = clamp_of(node)
     maker = node.inputs[0].producer if interval else None
-    if interval is None or maker is None or setting.symmetric or interval[0] > 0 or interval[1] < 0:
+    if interval is None or maker is None or not setting.ends_anywhere or interval[0] > 0 or interval[1] < 0:
         return None
     rule = plan.rules.get(maker)
     alone = only_user(maker.outputs[0], setting.graph.outputs) is node

@@ -64,7 +64,7 @@ def _round_activation(
     place = value.producer
     emit = Emit(ops, graph, Phase.FORWARD, place.loc if place else "", graph.nodes.index(place) + 1 if place else 0)
     scale = _scale(graph, value, np.asarray(quantization.scale, np.float32))
-    rounded = emit("fake_quantize", value, scale, zero_point=quantization.zero_point)
+    rounded = emit("fake_quantize", value, scale, zero_point=quantization.zero_point, bits=quantization.bits)
     graph.replace_uses(value, rounded, of=users)
     if whole and value in graph.outputs:
         graph.outputs[:] = [rounded if v is value else v for v in graph.outputs]

@@ -1,4 +1,4 @@
-"""Makes a float program int8: folds, measures, chooses ranges, rounds, converts, and tells how well it went."""
+"""Makes a float program one of integers: folds, measures, chooses ranges, rounds, converts, and tells how well it went."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def quantize(
     if rounding or options.correct_bias:
         layers = Refinement(graph, ops, plan, params, layers, rounding, options.correct_bias).run(feeds)
     conversion = Conversion(graph, ops, plan, params, layers)
-    int8 = conversion.write(options.inputs == "int8")
+    int8 = conversion.write(options.inputs != "float32")
     verify(int8, ops)
     for state, init in zip(graph.states, exact, strict=True):
         state.init = init
@@ -107,15 +107,15 @@ def choose_params(
     Args:
         constants: Tensors that may well be 0 throughout.
     """
-    symmetric = options.activations == "symmetric"
+    symmetric, bits = options.activations != "asymmetric", options.bits
     ranges: dict[Value, tuple[float, float]] = {}
     for value in plan.measured:
         root = plan.root(value)
-        found = choose(options.ranges, statistics[value], symmetric=symmetric)
+        found = choose(options.ranges, statistics[value], symmetric=symmetric, levels=2**bits)
         low, high = limited((0.0, 1.0) if value in constants and found == (0.0, 0.0) else found, value)
         before = ranges.get(root, (low, high))
         ranges[root] = min(low, before[0]), max(high, before[1])
-    return {root: of_range(range_, symmetric) for root, range_ in ranges.items()}
+    return {root: of_range(range_, symmetric, bits) for root, range_ in ranges.items()}
 
 
 def _report(

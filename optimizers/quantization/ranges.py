@@ -13,24 +13,25 @@ from gradlet.ir.options import Call, build
 from gradlet.optimizers.quantization.statistics import BINS, Statistics
 
 Range = tuple[float, float]
-# Numbers that int8 has.
+# Numbers that int8 has; int16 has more.
 LEVELS = 256
 
 
-def choose(method: Call, statistics: Statistics, *, symmetric: bool = False) -> Range:
+def choose(method: Call, statistics: Statistics, *, symmetric: bool = False, levels: int = LEVELS) -> Range:
     """(low, high), low <= 0 <= high: numbers outside are clamped.
 
     Args:
         method: A key of METHODS, with options where it has some.
         statistics: Of the activation.
         symmetric: Whether -low and high will be made one: what counts is then the larger of them.
+        levels: How many integers there are.
 
     Raises:
         CompileError: GL212 for a method that does not exist or an option out of range, GL211 for an unknown option.
     """
     if method.name not in METHODS:
         raise CompileError("GL212", f"ranges={method.name}", hint=f"give {', '.join(METHODS)}")
-    low, high = build(METHODS[method.name], method)(statistics, symmetric)
+    low, high = build(METHODS[method.name], method)(statistics, symmetric, levels)
     return min(low, 0.0), max(high, 0.0)
 
 
@@ -43,7 +44,7 @@ def _check_share(name: str, value: float, least: float, most: float) -> None:
 class MinMax:
     """All numbers seen."""
 
-    def __call__(self, statistics: Statistics, symmetric: bool) -> Range:
+    def __call__(self, statistics: Statistics, symmetric: bool, levels: int = LEVELS) -> Range:
         return statistics.low, statistics.high
 
 
@@ -60,7 +61,7 @@ class MovingAverage:
     def __post_init__(self) -> None:
         _check_share("momentum", self.momentum, 0, 1)
 
-    def __call__(self, statistics: Statistics, symmetric: bool) -> Range:
+    def __call__(self, statistics: Statistics, symmetric: bool, levels: int = LEVELS) -> Range:
         return self._averaged(statistics.lows), self._averaged(statistics.highs)
 
     def _averaged(self, extremes: list[float]) -> float:
@@ -83,7 +84,7 @@ class Percentile:
     def __post_init__(self) -> None:
         _check_share("percent", self.percent, 50, 100)
 
-    def __call__(self, statistics: Statistics, symmetric: bool) -> Range:
+    def __call__(self, statistics: Statistics, symmetric: bool, levels: int = LEVELS) -> Range:
         if symmetric:
             end = _quantile(_magnitudes(statistics), statistics.edges[BINS // 2 :], self.percent)
             return _within(statistics, end)
@@ -100,8 +101,8 @@ class KullbackLeibler:
     are not empty, is Q. The bin with the smallest divergence sum(P log(P / Q)) wins.
     """
 
-    def __call__(self, statistics: Statistics, symmetric: bool) -> Range:
-        levels = LEVELS if statistics.low >= 0 and not symmetric else LEVELS // 2
+    def __call__(self, statistics: Statistics, symmetric: bool, levels: int = LEVELS) -> Range:
+        levels = levels if statistics.low >= 0 and not symmetric else levels // 2
         counts = np.trim_zeros(_magnitudes(statistics), "b")
         # What is exactly 0, after a ReLU the most part, is so for every range: counted as it is, it decides alone.
         counts[0] = counts[min(1, len(counts) - 1)]
@@ -137,13 +138,13 @@ class MeanSquaredError:
     def __post_init__(self) -> None:
         _check_share("steps", self.steps, 1, 1000)
 
-    def __call__(self, statistics: Statistics, symmetric: bool) -> Range:
+    def __call__(self, statistics: Statistics, symmetric: bool, levels: int = LEVELS) -> Range:
         filled = np.flatnonzero(statistics.counts)
         numbers, counts = (statistics.edges[filled] + statistics.edges[filled + 1]) / 2, statistics.counts[filled]
         shares = np.arange(1, self.steps + 1) / self.steps
 
         def error(low: float, high: float) -> float:
-            return float(counts @ (rounded(numbers, low, high, symmetric) - numbers) ** 2)
+            return float(counts @ (rounded(numbers, low, high, symmetric, levels) - numbers) ** 2)
 
         low, high = min(statistics.low, 0.0), max(statistics.high, 0.0)
         if symmetric:
@@ -162,16 +163,16 @@ def _descend(error: Callable[[float, float], float], lows: np.ndarray, highs: np
     return float(low), float(high)
 
 
-def rounded(numbers: np.ndarray, low: float, high: float, symmetric: bool = False) -> np.ndarray:
-    """The numbers as int8 with this range gives them back."""
+def rounded(numbers: np.ndarray, low: float, high: float, symmetric: bool = False, levels: int = LEVELS) -> np.ndarray:
+    """The numbers as so many integers with this range give them back."""
     if low >= high:
         return np.zeros_like(numbers)
     if symmetric:
-        step, zero = max(-low, high) / (LEVELS // 2 - 1), 0
+        step, zero = max(-low, high) / (levels // 2 - 1), 0
     else:
-        step = (high - low) / (LEVELS - 1)
-        zero = round(-LEVELS // 2 - low / step)
-    stored = np.clip(np.rint(numbers / step) + zero, -LEVELS // 2, LEVELS // 2 - 1)
+        step = (high - low) / (levels - 1)
+        zero = round(-levels // 2 - low / step)
+    stored = np.clip(np.rint(numbers / step) + zero, -levels // 2, levels // 2 - 1)
     back: np.ndarray = (stored - zero) * step
     return back
 

@@ -112,7 +112,8 @@ def quantized_feed(graph: Graph, feed: Feed) -> dict[str, np.ndarray]:
     found = dict(feed)
     for value in graph.inputs:
         if value.type.quant:
-            quantization = Quantization(value.type.quant.scale[0], value.type.quant.zero_point[0])
+            quant, bits = value.type.quant, value.type.dtype.bits
+            quantization = Quantization(quant.scale[0], quant.zero_point[0], bits)
             found[value.name] = quantization.stored(np.asarray(feed[value.name], np.float32))
     return found
 

@@ -25,7 +25,12 @@ class Setting:
 
     @property
     def symmetric(self) -> bool:
-        return self.options.activations == "symmetric"
+        return self.options.activations != "asymmetric"
+
+    @property
+    def ends_anywhere(self) -> bool:
+        """Whether results may end where a clamp behind their op does: at `y_min` and `y_max`, or at a zero point."""
+        return self.options.bits == 16 or not self.symmetric
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Rule:
         activations: The operands that become int8; the rest are states that `emit` looks at itself.
         shares_scale: Results and activations have one scale: elements move, or the largest is taken.
         starts: Becomes int8 also where no operand is yet, because that saves memory or time by itself.
-        clamps: Its results end at the ends of int8, so that a ReLU behind it needs no op of its own.
+        clamps: Its results end where `Conversion.result` says, so that a ReLU behind it needs no op of its own.
     """
 
     emit: Callable[[Conversion, Node], Sequence[Value]]

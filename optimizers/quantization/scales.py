@@ -10,7 +10,8 @@ import numpy as np
 from gradlet.ir.activations import bounds
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Node, Value
-from gradlet.ir.requantize import HIGHEST, LOWEST
+from gradlet.ir.requantize import DTYPES, HIGHEST, LOWEST, ends
+from gradlet.ir.tensor_type import DType
 from gradlet.optimizers.quantization.ranges import Range
 from gradlet.optimizers.quantization.rule import clamp_of
 
@@ -27,11 +28,21 @@ class Quantization:
 
     scale: float
     zero_point: int
+    bits: int = 8
+
+    @property
+    def dtype(self) -> DType:
+        return DTYPES[self.bits]
+
+    @property
+    def _ends(self) -> tuple[int, int]:
+        return ends({"bits": self.bits})
 
     @property
     def interval(self) -> Range:
-        """The smallest and the largest number that int8 can say."""
-        return (LOWEST - self.zero_point) * self.scale, (HIGHEST - self.zero_point) * self.scale
+        """The smallest and the largest number that the integers can say."""
+        low, high = self._ends
+        return (low - self.zero_point) * self.scale, (high - self.zero_point) * self.scale
 
     def ends_at(self, low: float, high: float) -> bool:
         """Whether clamping to these ends, too, would change nothing but what rounding does."""
@@ -39,9 +50,9 @@ class Quantization:
         return low <= lowest + self.scale / 2 and high >= highest - self.scale / 2
 
     def stored(self, real: np.ndarray) -> np.ndarray:
-        """int8, as `quantize` rounds."""
+        """int8 or int16, as `quantize` rounds."""
         steps = np.rint(real / real.dtype.type(self.scale)) + self.zero_point
-        stored: np.ndarray = np.clip(steps, LOWEST, HIGHEST).astype(np.int8)
+        stored: np.ndarray = np.clip(steps, *self._ends).astype(self.dtype.numpy)
         return stored
 
     def real(self, stored: np.ndarray) -> np.ndarray:
@@ -50,12 +61,12 @@ class Quantization:
         return real
 
 
-def of_range(range_: Range, symmetric: bool) -> Quantization:
+def of_range(range_: Range, symmetric: bool, bits: int = 8) -> Quantization:
     """For numbers from low <= 0 to high >= 0, of which one is not 0; 0 itself is always exact."""
     low, high = range_
     assert low <= 0 <= high and low < high, range_
     if symmetric:
-        return Quantization(float(np.float32(max(-low, high) / HIGHEST)), 0)
+        return Quantization(float(np.float32(max(-low, high) / (2 ** (bits - 1) - 1))), 0, bits)
     scale = float(np.float32((high - low) / (HIGHEST - LOWEST)))
     return Quantization(scale, int(np.clip(np.rint(LOWEST - low / scale), LOWEST, HIGHEST)))
 

@@ -1,4 +1,4 @@
-"""Sums, differences and products of two int8 tensors, each with a scale of its own."""
+"""Sums, differences and products of two quantised tensors, each with a scale of its own."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _PAIRS: Mapping[str, tuple[str, Mapping[str, bool]]] = {
 
 def _pair(c: Conversion, node: Node) -> Sequence[Value]:
     first, second = (c.params(v) for v in node.inputs)
-    y = c.result(node)
-    scales = {"x1_scale": first.scale, "x2_scale": second.scale, "y_scale": y.scale}
-    zeros = {"x1_zero": first.zero_point, "x2_zero": second.zero_point, "y_zero": y.zero_point}
+    scales = {"x1_scale": first.scale, "x2_scale": second.scale}
+    zeros = {"x1_zero": first.zero_point, "x2_zero": second.zero_point}
     op, attrs = _PAIRS[node.op]
-    return c.node(op, *map(c.int8, node.inputs), **node.attrs, **scales, **zeros, **attrs, rounding=c.rounding)
+    return c.node(op, *map(c.int8, node.inputs), **node.attrs, **scales, **zeros, **attrs, **c.target(node))
 
 
 def _refuses_matmul(node: Node, setting: Setting) -> str:
     terms = depth(node.inputs[0].type, node.attrs)
-    return f"sums {terms} products, more than int32 holds" if terms * 255 * 255 >= 2**31 else ""
+    in_32_bits = setting.options.bits == 16 or terms * 255 * 255 < 2**31
+    return "" if in_32_bits else f"sums {terms} products, more than int32 holds"
 
 
 _PAIR = Rule(_pair, clamps=True)

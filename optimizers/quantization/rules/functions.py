@@ -13,16 +13,20 @@ from gradlet.optimizers.quantization.scales import limits
 
 
 def _function(c: Conversion, node: Node) -> Sequence[Value]:
-    x, y = c.params(node.inputs[0]), c.result(node)
-    return [c.looked_up(c.int8(node.inputs[0]), x, y, node.op, **node.attrs)]
+    x = c.params(node.inputs[0])
+    scales = {"x_scale": x.scale, "x_zero": x.zero_point}
+    return c.node("qlookup", c.int8(node.inputs[0]), function=node.op, **node.attrs, **scales, **c.target(node))
 
 
 def _clamp(c: Conversion, node: Node) -> Sequence[Value]:
-    """Another range, where int8 ends where the clamp does."""
+    """Another range, where the integers end where the clamp does."""
     x, y, (low, high) = node.inputs[0], c.result(node), limits(node)
+    if c.bits:
+        old = c.params(x)
+        return c.node("requantize", c.int8(x), x_scale=old.scale, x_zero=old.zero_point, **c.target(node))
     if y.ends_at(low, high):
         return [c.int8_as(x, node.outputs[0])]
-    return [c.looked_up(c.int8(x), c.params(x), y, "clip", lo=low, hi=high)]
+    return [c.clipped(c.int8(x), c.params(x), y, low, high)]
 
 
 _FUNCTION = Rule(_function, clamps=True)

@@ -16,15 +16,14 @@ def _linear(c: Conversion, node: Node) -> Sequence[Value]:
     x, y, layer = c.params(node.inputs[0]), c.result(node), c.layer(node)
     operands = add_layer(c.graph, layer, layer.weight.name.removesuffix(".weight"), c.rounding)
     attrs = {k: v for k, v in node.attrs.items() if k != "activation"}
-    zeros = {"x_zero": x.zero_point, "y_zero": y.zero_point, "y_scale": y.scale}
     taken, shape = c.int8(node.inputs[0]), node.outputs[0].type.shape
     if node.op == "dense" and len(shape) > 2:
         features = taken.type.shape[-1]
         taken = c("reshape", taken, shape=(taken.type.size // features, features))
-    made = c(f"q{node.op}", taken, *operands, **attrs, **zeros, rounding=c.rounding)
+    made = c(f"q{node.op}", taken, *operands, **attrs, x_zero=x.zero_point, **c.target(node))
     low, high = limits(node)
-    if not y.ends_at(low, high):
-        made = c.looked_up(made, y, y, "clip", lo=low, hi=high)
+    if not (c.bits or y.ends_at(low, high)):
+        made = c.clipped(made, y, y, low, high)
     return [made if made.type.shape == shape else c("reshape", made, shape=shape)]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradlet.ir.graph import Node, Value
+from gradlet.ir.ops.qsum import MOST, count_of
 from gradlet.optimizers.quantization.convert import Conversion
-from gradlet.optimizers.quantization.rule import Rule
+from gradlet.optimizers.quantization.rule import Rule, Setting
 
 _WINDOW = ("kernel", "strides", "padding")
 
@@ -22,12 +23,17 @@ def _avg_pool2d(c: Conversion, node: Node) -> Sequence[Value]:
 
 
 def _reduction(c: Conversion, node: Node) -> Sequence[Value]:
-    x, y = c.params(node.inputs[0]), c.result(node)
-    scales = {"x_scale": x.scale, "x_zero": x.zero_point, "y_scale": y.scale, "y_zero": y.zero_point}
-    return c.node(f"q{node.op}", c.int8(node.inputs[0]), **node.attrs, **scales, rounding=c.rounding)
+    x = c.params(node.inputs[0])
+    scales = {"x_scale": x.scale, "x_zero": x.zero_point}
+    return c.node(f"q{node.op}", c.int8(node.inputs[0]), **node.attrs, **scales, **c.target(node))
+
+
+def _refuses(node: Node, setting: Setting) -> str:
+    count = count_of(node.inputs[0].type.shape, node.attrs)
+    return f"sums {count} numbers, more than int32 holds" if count > MOST[setting.options.bits] else ""
 
 
 RULES = {
     "avg_pool2d": Rule(_avg_pool2d, shares_scale=True),
-    **dict.fromkeys(("mean", "sum"), Rule(_reduction, clamps=True)),
+    **dict.fromkeys(("mean", "sum"), Rule(_reduction, _refuses, clamps=True)),
 }

@@ -17,6 +17,8 @@ SCHEMES = {
     "usual": "int8",
     "per tensor": "int8{weights=per_tensor}",
     "int8 inputs": "int8{inputs=int8}",
+    "int16": "int8{activations=int16}",
+    "int16 inputs": "int8{activations=int16,inputs=int16,weights=per_tensor}",
     "float head": "int8{head=float32}",
 }
 
@@ -63,10 +65,12 @@ def test_backends_agree_bit_by_bit(name):
 
 def stored(made: Compiled, x: np.ndarray) -> np.ndarray:
     """What the input of a program takes."""
-    quant = made.program.graph.inputs[0].type.quant
-    if quant is None:
+    kind = made.program.graph.inputs[0].type
+    if kind.quant is None:
         return x
-    return np.clip(np.rint(x / np.float32(quant.scale[0])) + quant.zero_point[0], -128, 127).astype(np.int8)
+    limits = np.iinfo(kind.dtype.value)
+    steps = np.rint(x / np.float32(kind.quant.scale[0])) + kind.quant.zero_point[0]
+    return np.clip(steps, limits.min, limits.max).astype(kind.dtype.numpy)
 
 
 @pytest.mark.parametrize("name", SCHEMES)

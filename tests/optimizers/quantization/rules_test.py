@@ -1,4 +1,4 @@
-"""Every op on int8 differs from the float op by no more than its rounding explains."""
+"""Every op on int8 and int16 differs from the float op by no more than its rounding explains."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from gradlet.tests.optimizers.quantization.small_graphs import TOOLS, Builder, M
 # Relative error of a few operations in float32.
 SLACK = 1e-5
 HALF = 0.5 + 1e-4
+BOTH = pytest.mark.parametrize("activations", ["asymmetric", "int16"])
 RULES = TOOLS.converters("int8")
 
 
 def quantization(value: Value) -> Quantization:
     assert value.type.quant
-    return Quantization(value.type.quant.scale[0], value.type.quant.zero_point[0])
+    return Quantization(value.type.quant.scale[0], value.type.quant.zero_point[0], value.type.dtype.bits)
 
 
 def values(graph: Graph, feed: dict[str, np.ndarray]) -> dict[Value, np.ndarray]:
@@ -35,7 +36,7 @@ def check(made: Made, bound, *, int8: tuple[str, ...]) -> None:
 
     Args:
         bound: `(scale of y, real inputs by name) -> array`: how far a real result may be from that of the float op on
-            the same real inputs, before both are clamped to the range of int8.
+            the same real inputs, before both are clamped to the range of the integers.
         int8: The ops of the int8 graph between `quantize` and `dequantize`.
     """
     graph = made.program.graph
@@ -91,10 +92,11 @@ def weight_errors(made: Made, op, per_tensor: bool = False):
     return bound
 
 
+@BOTH
 @pytest.mark.parametrize("weights", ["per_channel", "per_tensor"])
 @pytest.mark.parametrize("activation", ["none", "relu", "relu6"])
 @pytest.mark.parametrize("op", ["conv2d", "grouped", "depthwise_conv2d", "dense", "wide dense"])
-def test_layers(op, activation, weights):
+def test_layers(op, activation, weights, activations):
     b = Builder(3)
     x = b.input(*{"dense": (3, 12), "wide dense": (2, 3, 12)}.get(op, (2, 5, 6, 8)))
     if op == "conv2d":
@@ -105,14 +107,14 @@ def test_layers(op, activation, weights):
         y = b.depthwise(x, 5, activation=activation)
     else:
         y = b.dense(x, 7, activation=activation)
-    made = quantised(b, [y], weights=weights)
+    made = quantised(b, [y], weights=weights, activations=activations)
     name = {"grouped": "conv2d", "wide dense": "dense"}.get(op, op)
     around = ("reshape",) if op == "wide dense" else ()
     check(made, weight_errors(made, name, weights == "per_tensor"), int8=(*around, f"q{name}", *around))
 
 
 @pytest.mark.parametrize("shapes", [((2, 3, 4, 5), (2, 3, 4, 5)), ((2, 3, 4, 5), (5,)), ((2, 1, 4, 1), (2, 3, 1, 5))])
-@pytest.mark.parametrize("activations", ["asymmetric", "symmetric"])
+@pytest.mark.parametrize("activations", ["asymmetric", "symmetric", "int16"])
 @pytest.mark.parametrize("op", ["add", "sub", "mul"])
 def test_pairs(op, activations, shapes):
     b = Builder()
@@ -120,7 +122,7 @@ def test_pairs(op, activations, shapes):
     made = quantised(b, [b(op, x1, x2)], activations=activations)
     check(made, rounded, int8=({"mul": "qmul"}.get(op, "qadd"),))
     symmetric = all(v.type.quant.zero_point == (0,) for v in made.program.graph.values() if v.type.quant)
-    assert symmetric == (activations == "symmetric")
+    assert symmetric == (activations != "asymmetric")
 
 
 def test_a_constant_operand_stays_a_float_that_learns():
@@ -131,19 +133,34 @@ def test_a_constant_operand_stays_a_float_that_learns():
     check(made, lambda scale, inputs: HALF * (scale + quantization(inner).scale), int8=("qadd", "qadd"))
 
 
-def test_a_sum_that_is_clamped_needs_no_op_for_that():
+@BOTH
+def test_a_sum_that_is_clamped_needs_no_op_for_that(activations):
     b = Builder()
     y = b("relu", b("add", b.input(2, 3, 4), b.input(2, 3, 4, name="z")))
-    made = quantised(b, [y])
+    made = quantised(b, [y], activations=activations)
     check(made, rounded, int8=("qadd",))
-    assert quantization(made.program.graph.nodes[-1].inputs[0]).zero_point == -128
+    y = made.program.graph.nodes[-1].inputs[0]
+    assert (quantization(y).zero_point, y.producer.attrs.get("y_min")) == {
+        "asymmetric": (-128, None),
+        "int16": (0, 0),
+    }[activations]
 
 
+@BOTH
+def test_a_clamp_to_an_interval_ends_what_is_before_it(activations):
+    """As a network that was made for it may have it; beyond its ends the range has no room."""
+    b = Builder(3)
+    made = quantised(b, [b("clip", b.conv(b.input(2, 5, 6, 8), 6), lo=-0.25, hi=0.5)], activations=activations)
+    errors = weight_errors(made, "conv2d")
+    check(made, lambda scale, inputs: errors(scale, inputs) + HALF * scale, int8=("qconv2d",))
+
+
+@BOTH
 @pytest.mark.parametrize("transposed", [False, True])
-def test_matrix_products(transposed):
+def test_matrix_products(transposed, activations):
     b = Builder()
     x1, x2 = b.input(2, 3, 7), b.input(*((5, 7) if transposed else (2, 7, 5)), name="z")
-    made = quantised(b, [b("matmul", x1, x2, **({"transpose_b": True} if transposed else {}))])
+    made = quantised(b, [b("matmul", x1, x2, **({"transpose_b": True} if transposed else {}))], activations=activations)
     check(made, rounded, int8=("qmatmul",))
 
 
@@ -151,6 +168,10 @@ def test_sums_that_int32_may_not_hold_stay_in_float32():
     b = Builder()
     y = b("matmul", b("add", b.input(1, 33_100), b.input(1, 33_100, name="z")), b.input(33_100, 1, name="w"))
     assert [op for op, _, _ in quantised(b, [y]).report.in_float] == ["matmul"]
+    b = Builder()
+    y = b("mean", b("add", b.input(1, 257, 256), b.input(1, 257, 256, name="z")), axis=(1, 2))
+    made = quantised(b, [y], feeds=b.feeds(1), activations="int16")
+    assert [(op, why) for op, _, why in made.report.in_float] == [("mean", "sums 65792 numbers, more than int32 holds")]
 
 
 OPTIONS = {"clip": {"lo": -0.4, "hi": 0.9}, "elu": {"alpha": 0.7}, "leaky_relu": {"alpha": 0.1}}
@@ -166,6 +187,30 @@ def test_functions(function, activations):
     clamps = function in ("relu", "clip") and activations == "asymmetric"
     # The ends of int8 lie within half a step of those of the clamp.
     check(made, lambda scale, inputs: (1 + clamps) * HALF * scale, int8=("requantize" if clamps else "qlookup",))
+
+
+@pytest.mark.parametrize("function", [*FUNCTIONS, "relu"])
+def test_functions_of_int16(function):
+    """As straight lines between 512 entries; a clamp is exact."""
+    b = Builder()
+    options = OPTIONS.get(function, {})
+    low = 0.2 if function in ("log", "rsqrt", "sqrt") else -1.0
+    made = quantised(b, [b(function, b.input(2, 60), **options)], feeds=b.feeds(low=low), activations="int16")
+    clamps = function in ("relu", "clip")
+    step = 128 * quantization(made.program.graph.nodes[0].outputs[0]).scale
+
+    def value(x: np.ndarray) -> np.ndarray:
+        return np.asarray(TOOLS.ops[function].evaluate([x.astype(np.float64)], options)[0])
+
+    def bound(scale: float, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """Rounded entries, rounded lines; a line is furthest from a parabola in the middle; an entry may be clamped."""
+        before = np.floor(inputs["x"].astype(np.float64) / step + 1e-9) * step
+        ends = np.stack([value(before), value(before + step)])
+        middle = np.abs(value(before + step / 2) - ends.mean(axis=0))
+        beyond = np.maximum(np.abs(ends) - 32767 * scale, 0).max(axis=0)
+        return (2 - clamps) * HALF * scale + (0 if clamps else 1.1 * middle + beyond)
+
+    check(made, bound, int8=("requantize" if clamps else "qlookup",))
 
 
 @pytest.mark.parametrize("activation", ["relu", "relu6"])
@@ -184,25 +229,28 @@ POOLS = {
 }
 
 
+@BOTH
 @pytest.mark.parametrize("name", POOLS)
-def test_means_of_windows(name):
+def test_means_of_windows(name, activations):
     b = Builder()
-    made = quantised(b, [b("avg_pool2d", b.input(2, 6, 6, 3), **POOLS[name])])
+    made = quantised(b, [b("avg_pool2d", b.input(2, 6, 6, 3), **POOLS[name])], activations=activations)
     check(made, rounded, int8=("pad", "qavg_pool2d") if name == "padded" else ("qavg_pool2d",))
 
 
+@BOTH
 @pytest.mark.parametrize("axis", [(1, 2), (0,), (1, 3)])
 @pytest.mark.parametrize("op", ["mean", "sum"])
-def test_reductions(op, axis):
+def test_reductions(op, axis, activations):
     b = Builder()
-    made = quantised(b, [b(op, b.input(2, 5, 6, 3), axis=axis, keepdims=axis == (0,))])
+    made = quantised(b, [b(op, b.input(2, 5, 6, 3), axis=axis, keepdims=axis == (0,))], activations=activations)
     check(made, rounded, int8=(f"q{op}",))
 
 
+@BOTH
 @pytest.mark.parametrize("op", ["maximum", "minimum"])
-def test_the_larger_and_the_smaller_of_two_have_their_scale(op):
+def test_the_larger_and_the_smaller_of_two_have_their_scale(op, activations):
     b = Builder()
-    made = quantised(b, [b(op, b.input(2, 3), b.input(3, name="z"))])
+    made = quantised(b, [b(op, b.input(2, 3), b.input(3, name="z"))], activations=activations)
     check(made, exact, int8=(op,))
 
 
@@ -220,18 +268,22 @@ MOVES = {
 }
 
 
+@BOTH
 @pytest.mark.parametrize("op", MOVES)
-def test_what_moves_elements_changes_none(op):
+def test_what_moves_elements_changes_none(op, activations):
     b = Builder()
-    check(quantised(b, [b(op, b.input(2, 4, 6, 3), **MOVES[op])]), exact, int8=(op,))
+    check(quantised(b, [b(op, b.input(2, 4, 6, 3), **MOVES[op])], activations=activations), exact, int8=(op,))
 
 
+@BOTH
 @pytest.mark.parametrize("attrs", [{}, {"align_corners": True}, {"half_pixel_centers": False}])
-def test_images_are_blended(attrs):
+def test_images_are_blended(attrs, activations):
     """With weights in 1024ths: a position is off by up to half of one for each pixel of the result."""
     b = Builder()
-    made = quantised(b, [b("resize", b.input(2, 4, 6, 3), size=(7, 9), mode="bilinear", **attrs)])
-    check(made, lambda scale, inputs: scale * (HALF + 255 * (7 + 9) / 2048), int8=("resize",))
+    y = b("resize", b.input(2, 4, 6, 3), size=(7, 9), mode="bilinear", **attrs)
+    made = quantised(b, [y], activations=activations)
+    most = 2 ** made.program.graph.nodes[0].outputs[0].type.dtype.bits - 1
+    check(made, lambda scale, inputs: scale * (HALF + most * (7 + 9) / 2048), int8=("resize",))
 
 
 @pytest.mark.parametrize("strides", [(1, 1), (2, 3)])
@@ -263,10 +315,11 @@ def test_what_indices_take():
     check(quantised(b, [b("gather", b.input(2, 6, 3), indices, axis=1)]), exact, int8=("gather",))
 
 
-def test_splits():
+@BOTH
+def test_splits(activations):
     b = Builder()
     y = b.emit.node("split", b.input(2, 6, 3), axis=1, sizes=(2, 1, 3)).outputs
-    check(quantised(b, y), exact, int8=("split",))
+    check(quantised(b, y, activations=activations), exact, int8=("split",))
 
 
 def test_what_is_joined_has_one_scale():
