@@ -8,7 +8,7 @@ from gradlet.ir.broadcasting import broadcast_shape, sum_to
 from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Emit, Example, OpDef
-from gradlet.ir.quantized_samples import integers, q8
+from gradlet.ir.quantized_samples import integers, q8, q16
 from gradlet.ir.tensor_type import DType, TensorType, f32, i32
 
 
@@ -39,6 +39,7 @@ BROADCAST_TO = OpDef(
         Example([f32()], {"shape": (2, 3)}),
         Example([f32(2, 3)], {"shape": (2, 3)}),
         Example([q8(3, 1)], {"shape": (2, 3, 5)}, integers()),
+        Example([q16(3, 1)], {"shape": (2, 3, 5)}, integers()),
         Example([i32(1)], {"shape": (3,)}, differentiable=()),
     ],
 )

@@ -7,7 +7,7 @@ import numpy as np
 from gradlet.ir.axes import axis_of, replaced
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Emit, Example, OpDef
-from gradlet.ir.quantized_samples import integers, q8
+from gradlet.ir.quantized_samples import integers, q8, q16
 from gradlet.ir.tensor_type import TensorType, b1, f32, i32
 
 
@@ -51,6 +51,7 @@ CONCAT = OpDef(
         Example([f32(2, 1, 3), f32(2, 2, 3)], {"axis": 1}, differentiable=(0, 1)),
         Example([f32(5)], {"axis": 0}),
         Example([q8(2, 3), q8(2, 5)], {"axis": 1}, integers(), (0, 1)),
+        Example([q16(2, 3), q16(2, 5)], {"axis": 1}, integers(), (0, 1)),
         Example([i32(2), i32(3)], {"axis": 0}, differentiable=()),
         Example([b1(2, 3), b1(2, 6)], {"axis": 1}, differentiable=()),
     ],

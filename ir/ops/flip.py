@@ -8,7 +8,7 @@ from gradlet.ir.axes import axes_of
 from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Emit, Example, OpDef
-from gradlet.ir.quantized_samples import integers, q8
+from gradlet.ir.quantized_samples import integers, q8, q16
 from gradlet.ir.tensor_type import TensorType, b1, f32, i32
 
 
@@ -39,6 +39,7 @@ FLIP = OpDef(
         Example([f32(2, 3, 4)], {"axis": (-1, 0)}),
         Example([f32(2, 3)], {"axis": ()}),
         Example([q8(2, 3, 2, 5)], {"axis": (1, 2)}, integers()),
+        Example([q16(3, 5)], {"axis": (1,)}, integers()),
         Example([i32(2, 3)], {"axis": (1,)}, differentiable=()),
         Example([b1(3, 5)], {"axis": (0, 1)}, differentiable=()),
     ],

@@ -27,6 +27,7 @@ FULL = OpDef(
         Example([], {"shape": (2, 3), "value": 0.25}, differentiable=()),
         Example([], {"shape": (), "value": 1}, differentiable=()),
         Example([], {"shape": (5,), "value": -7, "dtype": "int32"}, differentiable=()),
+        Example([], {"shape": (5,), "value": -30000, "dtype": "int16"}, differentiable=()),
         Example([], {"shape": (11,), "value": 1, "dtype": "b1"}, differentiable=()),
     ],
 )

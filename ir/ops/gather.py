@@ -11,7 +11,7 @@ from gradlet.ir.axes import axis_of
 from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
-from gradlet.ir.quantized_samples import i8, q8
+from gradlet.ir.quantized_samples import i8, q8, q16
 from gradlet.ir.tensor_type import DType, TensorType, f32, i32
 
 
@@ -96,6 +96,7 @@ GATHER = OpDef(
         Example([f32(2, 4, 3), i32(6)], {"axis": -2}, _indices),
         Example([f32(2, 9), i32()], {"axis": 1}, _indices),
         Example([q8(5, 3), i32(4)], {"axis": 0}, _indices),
+        Example([q16(5, 3), i32(4)], {"axis": 0}, _indices),
         Example([i8(2, 5), i32(3)], {"axis": 1}, _indices, ()),
         Example([i32(8), i32(3, 2)], {"axis": 0}, _indices, ()),
     ],

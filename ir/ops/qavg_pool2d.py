@@ -8,6 +8,7 @@ from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
 from gradlet.ir.ops.avg_pool2d import AVG_POOL2D
+from gradlet.ir.ops.qsum import MOST
 from gradlet.ir.quantized_samples import integers, q8, q16
 from gradlet.ir.requantize import DTYPES, check_quantized, round_half_away, rounding
 from gradlet.ir.tensor_type import TensorType, f32
@@ -24,6 +25,8 @@ def _infer(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     check_quantized(types[0], "x", DTYPES.values())
     rounding(attrs)
     (y,) = AVG_POOL2D.infer([f32(*types[0].shape)], _float_attrs(attrs))
+    if Window.of(attrs).taps > MOST[types[0].dtype.bits]:
+        raise ValueError(f"sums of {Window.of(attrs).taps} numbers may exceed int32")
     return [types[0].with_shape(*y.shape)]
 
 

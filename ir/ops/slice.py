@@ -6,7 +6,7 @@ from gradlet.ir.axes import axis_of, replaced
 from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
-from gradlet.ir.quantized_samples import integers, q8
+from gradlet.ir.quantized_samples import integers, q8, q16
 from gradlet.ir.tensor_type import TensorType, b1, f32, i32
 
 
@@ -74,6 +74,8 @@ SLICE = OpDef(
         Example([f32(2, 3)], {"axis": 0, "begin": 0, "end": 2}),
         Example([q8(2, 7, 3)], {"axis": 1, "begin": 1, "end": 6}, integers()),
         Example([q8(3, 9)], {"axis": 1, "begin": 1, "end": 9, "step": 3}, integers()),
+        Example([q16(3, 9)], {"axis": 1, "begin": 1, "end": 9, "step": 3}, integers()),
+        Example([q16(2, 7, 3)], {"axis": 1, "begin": 1, "end": 6}, integers()),
         Example([i32(5)], {"axis": 0, "begin": 2, "end": 5}, differentiable=()),
         Example([b1(3, 11)], {"axis": 1, "begin": 2, "end": 11}, differentiable=()),
     ],

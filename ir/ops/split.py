@@ -8,7 +8,7 @@ from gradlet.ir.axes import axis_of, replaced
 from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
-from gradlet.ir.quantized_samples import integers, q8
+from gradlet.ir.quantized_samples import integers, q8, q16
 from gradlet.ir.tensor_type import TensorType, f32, i32
 
 
@@ -44,6 +44,7 @@ SPLIT = OpDef(
         Example([f32(2, 3, 6)], {"axis": -1, "sizes": (1, 3, 2)}),
         Example([f32(2, 4, 3)], {"axis": 1, "sizes": (4,)}),
         Example([q8(2, 6, 3)], {"axis": 1, "sizes": (1, 3, 2)}, integers()),
+        Example([q16(2, 6, 3)], {"axis": 1, "sizes": (1, 3, 2)}, integers()),
         Example([i32(4)], {"axis": 0, "sizes": (1, 3)}, differentiable=()),
     ],
 )

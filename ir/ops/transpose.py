@@ -7,7 +7,7 @@ import numpy as np
 from gradlet.ir.elementwise import check_count
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Emit, Example, OpDef
-from gradlet.ir.quantized_samples import integers, q8
+from gradlet.ir.quantized_samples import integers, q8, q16
 from gradlet.ir.tensor_type import TensorType, b1, f32, i32
 
 
@@ -42,6 +42,7 @@ TRANSPOSE = OpDef(
         Example([f32(1, 2, 3, 2, 2, 2)], {"axes": (5, 3, 0, 1, 4, 2)}),
         Example([f32()], {"axes": ()}),
         Example([q8(2, 3, 5)], {"axes": (2, 0, 1)}, integers()),
+        Example([q16(2, 3, 5)], {"axes": (2, 0, 1)}, integers()),
         Example([i32(2, 3)], {"axes": (1, 0)}, differentiable=()),
         Example([b1(3, 5)], {"axes": (1, 0)}, differentiable=()),
     ],

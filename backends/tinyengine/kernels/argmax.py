@@ -7,7 +7,7 @@ from gradlet.ir.axes import axis_of
 from gradlet.ir.graph import Node
 from gradlet.ir.tensor_type import DType
 
-_SUFFIX = {DType.F32: "f32", DType.I8: "i8", DType.I32: "i32"}
+_SUFFIX = {DType.F32: "f32", DType.I8: "i8", DType.I16: "i16", DType.I32: "i32"}
 
 
 def _argmax(node: Node) -> Call:

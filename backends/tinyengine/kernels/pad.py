@@ -5,6 +5,7 @@ import math
 from gradlet.backends.tinyengine.kernel import Call, Kernel, beside, call
 from gradlet.backends.tinyengine.loops import loops, row_major
 from gradlet.ir.graph import Node
+from gradlet.ir.requantize import DTYPES
 from gradlet.ir.tensor_type import DType
 
 
@@ -21,9 +22,9 @@ def _pad(node: Node) -> list[Call]:
     filled = (
         call("pad_fill_f32", y, y.type.size, float(value))
         if y.type.dtype is DType.F32
-        else call("pad_fill_i8", y, y.type.size, int(value))
+        else call(f"pad_fill_i{y.type.dtype.bits}", y, y.type.size, int(value))
     )
     return [filled, call("pad_runs", y, x, begin, element * math.prod(shape[outer:]), runs)]
 
 
-KERNELS = {"pad": Kernel(beside(__file__), _pad, dtypes=(DType.F32, DType.I8))}
+KERNELS = {"pad": Kernel(beside(__file__), _pad, dtypes=(DType.F32, *DTYPES.values()))}

@@ -6,7 +6,7 @@ from gradlet.backends.tinyengine.kernel import Call, Kernel, beside, call
 from gradlet.backends.tinyengine.loops import pair_loops
 from gradlet.ir.graph import Node
 from gradlet.ir.ops.qadd import factors, fixed_factors, sign
-from gradlet.ir.requantize import ROUNDINGS, quantize_multiplier, rounding
+from gradlet.ir.requantize import DTYPES, ROUNDINGS, ends, quantize_multiplier, rounding
 from gradlet.ir.tensor_type import DType
 
 _C = beside(__file__)
@@ -17,14 +17,16 @@ def _qadd(node: Node) -> Call:
     attrs, kind = node.attrs, rounding(node.attrs)
     zeros = attrs["x1_zero"], attrs["x2_zero"], attrs["y_zero"]
     first, second = (float(np.float32(f)) for f in factors(attrs))
+    operands = [y, mask[0] if mask else None, a, b, y.type.size]
+    if y.type.dtype is DType.I16:
+        return call("qadd_i16", *operands, pair_loops(a, b, y), first, second, *ends(attrs))
     multipliers = None
     if kind != "float":
         multipliers = (*(n for f in fixed_factors(attrs) for n in quantize_multiplier(f)), sign(attrs))
-    operands = [y, mask[0] if mask else None, a, b, y.type.size]
     how = (zeros, first, second, multipliers, ROUNDINGS.index(kind))
     if a.type.size == b.type.size == y.type.size:
         return call("qadd_i8", *operands, *how)
     return call("qadd_broadcast_i8", *operands, pair_loops(a, b, y), *how)
 
 
-KERNELS = {"qadd": Kernel(_C, _qadd, dtypes=(DType.I8,))}
+KERNELS = {"qadd": Kernel(_C, _qadd, dtypes=DTYPES.values())}

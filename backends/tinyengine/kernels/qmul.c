@@ -39,3 +39,21 @@ static void qmul_i8(int8_t *y, uint8_t *mask, const int8_t *a, const int8_t *b, 
         begin += row[0];
     } while (next_row(&at, axes));
 }
+
+// y may be a or b where that is not repeated.
+static void qmul_i16(int16_t *y, uint8_t *mask, const int16_t *a, const int16_t *b, int size,
+                     const int *axes, float factor, int low, int high) {
+    const int *row = innermost(axes);
+    const int columns = row[0], a_step = row[1], b_step = row[2];
+    row_position at = {0};
+    int begin = 0;
+    clear_mask(mask, size);
+    do {
+        for (int i = 0; i < columns; i++) {
+            const int from_a = at.a + i * a_step, from_b = at.b + i * b_step;
+            const int32_t r = nearest_beyond_i16_f32((float)(a[from_a] * b[from_b]) * factor);
+            store_i16(y, mask, begin + i, r, low, high);
+        }
+        begin += columns;
+    } while (next_row(&at, axes));
+}

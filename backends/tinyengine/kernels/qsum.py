@@ -7,7 +7,7 @@ from gradlet.backends.tinyengine.loops import loops, row_major
 from gradlet.ir.axes import axes_of
 from gradlet.ir.graph import Node
 from gradlet.ir.ops.qsum import count_of, factor, mean_multiplier, sum_line
-from gradlet.ir.requantize import ROUNDINGS, rounding
+from gradlet.ir.requantize import DTYPES, ROUNDINGS, ends, rounding
 from gradlet.ir.tensor_type import DType
 
 
@@ -20,6 +20,8 @@ def _qsum(node: Node) -> Call:
     columns = (1, 0) if last is None else (shape[last], steps[last])
     zeros, count = (attrs["x_zero"], attrs["y_zero"]), count_of(shape, attrs)
     operands = [y, mask[0] if mask else None, x, y.type.size, *columns, *nests]
+    if y.type.dtype is DType.I16:
+        return call("qsum_i16", *operands, _scale(node)[0], *ends(attrs))
     return call("qsum_i8", *operands, count, zeros, *_scale(node), ROUNDINGS.index(rounding(attrs)))
 
 
@@ -34,6 +36,6 @@ def _scale(node: Node) -> tuple[float, float, int, int]:
     return float(scale), float(bias), 0, 0
 
 
-_KERNEL = Kernel(beside(__file__), _qsum, dtypes=(DType.I8,))
+_KERNEL = Kernel(beside(__file__), _qsum, dtypes=DTYPES.values())
 
 KERNELS = {"qsum": _KERNEL, "qmean": _KERNEL}

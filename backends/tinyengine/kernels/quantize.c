@@ -16,9 +16,21 @@ static void quantize_f32(int8_t *y, uint8_t *mask, const float *x, int n, float 
     }
 }
 
+static void quantize_i16_f32(int16_t *y, uint8_t *mask, const float *x, int n, float scale, int low,
+                             int high) {
+    clear_mask(mask, n);
+    for (int i = 0; i < n; i++)
+        store_i16(y, mask, i, nearest_beyond_i16_f32(x[i] / scale), low, high);
+}
+
 static void dequantize_i8(float *y, const int8_t *x, int n, float scale, int zero) {
     for (int i = 0; i < n; i++)
         y[i] = (float)(x[i] - zero) * scale;
+}
+
+static void dequantize_i16(float *y, const int16_t *x, int n, float scale) {
+    for (int i = 0; i < n; i++)
+        y[i] = (float)x[i] * scale;
 }
 
 // t * factor, of which mantissa and shift are that of the fixed-point ways to round.
@@ -44,4 +56,18 @@ static void requantize_u8(int8_t *y, uint8_t *mask, const uint8_t *x, int n, int
     for (int i = 0; i < n; i++)
         store_i8(y, mask, i,
                  rescaled_limited(x[i] - x_zero, factor, mantissa, shift, rounding) + y_zero);
+}
+
+static void requantize_i16(int16_t *y, uint8_t *mask, const int16_t *x, int n, float factor,
+                           int low, int high) {
+    clear_mask(mask, n);
+    for (int i = 0; i < n; i++)
+        store_i16(y, mask, i, nearest_beyond_i16_f32((float)x[i] * factor), low, high);
+}
+
+static void requantize_u8_to_i16(int16_t *y, uint8_t *mask, const uint8_t *x, int n, int x_zero,
+                                 float factor, int low, int high) {
+    clear_mask(mask, n);
+    for (int i = 0; i < n; i++)
+        store_i16(y, mask, i, nearest_beyond_i16_f32((float)(x[i] - x_zero) * factor), low, high);
 }

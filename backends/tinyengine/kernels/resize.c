@@ -1,5 +1,6 @@
-#include <stdint.h>
 #include <string.h>
+
+#include "integers.h"
 
 // Of the images and the resized ones, and where the pixels lie on them; see resize.py.
 typedef struct {
@@ -138,28 +139,54 @@ static inline fixed_neighbours resize_fixed_neighbours(int at, int inputs, int o
     return (fixed_neighbours){low, low + 1, position % 1024};
 }
 
-// As TensorFlow Lite's ResizeBilinearInteger: rounded once, half away from zero.
-static void resize_bilinear_i8(int8_t *y, const int8_t *x, const int *sizes) {
+// sum / 2^20, half away from zero: of int8 elements and of int16 elements, times weights.
+
+static inline int resize_rounded_i32(int32_t sum) {
+    return (sum + (sum > 0 ? 1 << 19 : -(1 << 19))) / (1 << 20);
+}
+
+static inline int resize_rounded_i64(int64_t sum) {
+    return (int)((sum + (sum > 0 ? 1 << 19 : -(1 << 19))) / (1 << 20));
+}
+
+// As TensorFlow Lite's ResizeBilinearInteger: rounded once.
+static MERGED void resize_bilinear_integers(void *y, const void *x, int bits, const int *sizes) {
     const resize_sizes s = read_resize(sizes);
-    const int channels = s.channels, half = 1 << 19;
-    for (int n = 0; n < s.batch; n++, x += s.height * s.width * channels) {
+    const int channels = s.channels;
+    int to = 0;
+    for (int n = 0; n < s.batch; n++) {
         for (int row = 0; row < s.out_height; row++) {
             const fixed_neighbours v = resize_fixed_neighbours(row, s.height, s.out_height, &s);
-            const int8_t *upper = x + v.low * s.width * channels;
-            const int8_t *lower = x + v.high * s.width * channels;
-            for (int column = 0; column < s.out_width; column++, y += channels) {
+            const int upper = (n * s.height + v.low) * s.width * channels;
+            const int lower = (n * s.height + v.high) * s.width * channels;
+            for (int column = 0; column < s.out_width; column++) {
                 const fixed_neighbours h =
                     resize_fixed_neighbours(column, s.width, s.out_width, &s);
                 const int low = h.low * channels, high = h.high * channels;
                 const int a = (1024 - v.weight) * (1024 - h.weight);
                 const int b = (1024 - v.weight) * h.weight;
                 const int c = v.weight * (1024 - h.weight), d = v.weight * h.weight;
-                for (int i = 0; i < channels; i++) {
-                    const int sum = a * upper[low + i] + b * upper[high + i] + c * lower[low + i] +
-                                    d * lower[high + i];
-                    y[i] = (int8_t)((sum + (sum > 0 ? half : -half)) / (1 << 20));
+                for (int i = 0; i < channels; i++, to++) {
+                    const int p = integer_at(x, bits, upper + low + i);
+                    const int q = integer_at(x, bits, upper + high + i);
+                    const int r = integer_at(x, bits, lower + low + i);
+                    const int t = integer_at(x, bits, lower + high + i);
+                    if (bits == 8)
+                        set_integer(y, 8, to, resize_rounded_i32(a * p + b * q + c * r + d * t));
+                    else
+                        set_integer(y, 16, to,
+                                    resize_rounded_i64((int64_t)a * p + (int64_t)b * q +
+                                                       (int64_t)c * r + (int64_t)d * t));
                 }
             }
         }
     }
+}
+
+static void resize_bilinear_i8(int8_t *y, const int8_t *x, const int *sizes) {
+    resize_bilinear_integers(y, x, 8, sizes);
+}
+
+static void resize_bilinear_i16(int16_t *y, const int16_t *x, const int *sizes) {
+    resize_bilinear_integers(y, x, 16, sizes);
 }

@@ -3,6 +3,7 @@
 from gradlet.backends.tinyengine.kernel import Call, Kernel, beside, call
 from gradlet.ir.graph import Attrs, Node
 from gradlet.ir.ops.resize import corners_aligned, half_pixels
+from gradlet.ir.requantize import DTYPES
 from gradlet.ir.tensor_type import DType, TensorType
 
 _C = beside(__file__)
@@ -18,7 +19,8 @@ def _resize(node: Node) -> Call:
     sizes = _sizes(node.attrs, x.type, y.type)
     if node.attrs["mode"] == "nearest":
         return call("resize_nearest", y, x, x.type.shape[3] * x.type.dtype.bits // 8, sizes)
-    return call(f"resize_bilinear_{'i8' if x.type.dtype is DType.I8 else 'f32'}", y, x, sizes)
+    suffix = "f32" if x.type.dtype.is_float else f"i{x.type.dtype.bits}"
+    return call(f"resize_bilinear_{suffix}", y, x, sizes)
 
 
 def _resize_grad(node: Node) -> Call:
@@ -27,6 +29,6 @@ def _resize_grad(node: Node) -> Call:
 
 
 KERNELS = {
-    "resize": Kernel(_C, _resize, dtypes=(DType.F32, DType.I8)),
+    "resize": Kernel(_C, _resize, dtypes=(DType.F32, *DTYPES.values())),
     "resize_grad": Kernel(_C, _resize_grad),
 }
