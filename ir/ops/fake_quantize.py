@@ -21,8 +21,8 @@ def limits(attrs: Attrs) -> tuple[int, int]:
         narrow: Without the smallest integer, as weights are.
     """
     bits, zero = attrs.get("bits", 8), attrs.get("zero_point", 0)
-    if not isinstance(bits, int) or not 2 <= bits <= 8:
-        raise ValueError(f"bits is {bits}, not an integer from 2 to 8")
+    if not isinstance(bits, int) or not 2 <= bits <= 16:
+        raise ValueError(f"bits is {bits}, not an integer from 2 to 16")
     low, high = -(1 << (bits - 1)) + bool(attrs.get("narrow", False)), (1 << (bits - 1)) - 1
     if not isinstance(zero, int) or not low <= zero <= high:
         raise ValueError(f"zero_point is {zero}, not an integer from {low} to {high}")
@@ -63,6 +63,12 @@ def _sample(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.nd
     return [rng.normal(size=x.shape).astype(np.float32), np.asarray(scales, np.float32)]
 
 
+def _fine(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
+    """The same for 16 bits."""
+    x, scale = _sample(types, rng)
+    return [x, np.asarray(scale / 256, np.float32)]
+
+
 FAKE_QUANTIZE = OpDef(
     name="fake_quantize",
     infer=_infer,
@@ -76,6 +82,7 @@ FAKE_QUANTIZE = OpDef(
         Example([f32(4, 3, 3, 2), f32(4)], {"axis": 0, "narrow": True}, _sample),
         Example([f32(3, 3, 7), f32(7)], {"axis": 2, "narrow": True, "mask": True}, _sample),
         Example([f32(3, 7), f32(7)], {"axis": -1, "bits": 4, "zero_point": 3}, _sample),
+        Example([f32(40), f32()], {"bits": 16, "mask": True}, _fine),
     ],
 )
 

@@ -7,7 +7,7 @@ static void fake_quantize_f32(float *y, uint8_t *mask, const float *x, const flo
     for (int i = 0; i < outer * channels * inner; i++) {
         const float s = scale[i / inner % channels];
         const float quotient = x[i] / s;
-        const int32_t near = nearest_limited_f32(quotient);
+        const int32_t near = nearest_beyond_i16_f32(quotient);
         const int32_t r = near < low ? low : near > high ? high : near;
         y[i] = quotient == quotient ? (float)r * s : quotient; // keeps NaN
         if (mask && r == near && quotient == quotient)

@@ -63,15 +63,18 @@ def plain_net() -> tuple[Builder, Value]:
     return b, b.dense(b("reshape", y, shape=(2, 128)), 5)
 
 
-@pytest.mark.parametrize("weights", ["per_channel", "per_tensor"])
+@pytest.mark.parametrize("options", [{"weights": "per_channel"}, {"weights": "per_tensor"}, {"activations": "int16"}])
 @pytest.mark.parametrize(("network", "share"), [(plain_net, 0.05), (residual_net, 0.2)])
-def test_the_rounded_graph_is_the_int8_graph(network: Network, share: float, weights: str):
-    stages = Stages(*network(), weights=weights)
+def test_the_rounded_graph_is_the_int8_graph(network: Network, share: float, options: dict[str, str]):
+    if options.get("activations") == "int16":
+        share += 0.1  # of four layers, whose sums in float32 are off by some 2 % of a step each
+    stages = Stages(*network(), **options)
     verify(stages.rounded, TOOLS.ops)
     exact, rounded, int8 = (of(g, stages.feeds) for g in (stages.graph, stages.rounded, stages.int8()))
     step = stages.params[stages.plan.root(stages.graph.outputs[0])].scale
     apart = np.rint((rounded - int8) / step)
-    np.testing.assert_allclose(rounded - int8, apart * step, atol=1e-4 * step)
+    ulp = np.spacing(np.abs(int8).max())
+    np.testing.assert_allclose(rounded - int8, apart * step, atol=1e-4 * step + ulp)
     assert np.mean(apart != 0) < share
     assert np.square(rounded - int8).mean() < 2 * share * np.square(exact - int8).mean()
 

@@ -171,7 +171,7 @@ def test_a_method_or_an_option_that_does_not_exist():
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("activations", ["asymmetric", "symmetric"])
+@pytest.mark.parametrize("activations", ["asymmetric", "symmetric", "int16"])
 def test_networks_are_quantised_with_every_method(method: str, activations: str):
     builder, y = residual_net()
     made = quantised(builder, [y], ranges=Call(method), activations=activations)
