@@ -1,4 +1,4 @@
-"""Sums of products of integers: what int8 convolutions and matrix products share, forward and backward."""
+"""Sums of products of integers: what quantised convolutions and matrix products share, forward and backward."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from gradlet.backends.tvm.requantize import clamped, scaled
 from gradlet.backends.tvm.schedules import tile
 from gradlet.ir.gradient_epilogue import LIMITS
 from gradlet.ir.quantized_linear import parts
-from gradlet.ir.tensor_type import DType
 
-_LARGEST_WEIGHT = 128
+# Magnitudes: of activations one more than `LIMITS` has of gradients.
+_LARGEST_WEIGHT, _LARGEST_INT16 = 128, 32768
 _INT32_MAX = 2**31 - 1
 
 
@@ -61,12 +61,17 @@ def forward_weight(case: Case, reads: Sequence[Read], axis: int) -> Weight:
 
 
 def requantized(case: Case, reads: Sequence[Read], product: Product, extents: Sequence[int]) -> list[Result]:
-    """The results of a forward op: sums of these products, plus bias, in int8."""
+    """The results of a forward op: sums of these products, plus bias, in the type of its activations."""
     bias, scale, *multiplier = reads[parts(case.attrs) + 1 :]
-    sums = _summed(case, product, extents, "int32")
+    wide = dtype_of(case, 0) == "int16"
+    sums = _summed(case, product, extents, _sum_dtype(_LARGEST_INT16, math.prod(extents)) if wide else "int32")
 
     def rounded(*i: Any) -> Any:
-        return scaled(case, saturating_add(sums(*i), bias(i[-1])), i[-1], scale, multiplier)
+        if wide:
+            whole = sums(*i).astype("int64") + bias(i[-1]).astype("int64")
+        else:
+            whole = saturating_add(sums(*i), bias(i[-1]))
+        return scaled(case, whole, i[-1], scale, multiplier)
 
     return clamped(case, rounded)
 
@@ -100,7 +105,8 @@ def input_grad(
     """
     found = operands_of(case, reads, parts(case.attrs))
     product, extents = make(found.g.read, weight_of(found.own, axis))
-    dtype = _sum_dtype(found.g.buffer.type.dtype, math.prod(extents))
+    kind = found.g.buffer.type.dtype
+    dtype = "float32" if kind.is_float else _sum_dtype(LIMITS[kind], math.prod(extents))
     return finish(case, found, _summed(case, product, extents, dtype))
 
 
@@ -108,11 +114,9 @@ def schedule_input_grad(schedule: Any, case: Case) -> None:
     tile(schedule, "summed", "" if is_integer(case) else "y0")
 
 
-def _sum_dtype(g: DType, terms: int) -> str:
-    """What holds the sum of so many products of a gradient and a weight."""
-    if g.is_float:
-        return "float32"
-    return "int32" if terms * LIMITS[g] * _LARGEST_WEIGHT <= _INT32_MAX else "int64"
+def _sum_dtype(largest: int, terms: int) -> str:
+    """What holds the sum of so many products of an integer up to `largest` and a weight."""
+    return "int32" if terms * largest * _LARGEST_WEIGHT <= _INT32_MAX else "int64"
 
 
 def dtype_of(case: Case, operand: int) -> str:
@@ -121,7 +125,7 @@ def dtype_of(case: Case, operand: int) -> str:
 
 def weight_grad(case: Case, product: Product, extents: Sequence[int]) -> list[Result]:
     """The weight gradient, of products that are given as int32 or float32."""
-    if dtype_of(case, 1) == "int16":
+    if _is_rounded(case):
         sums = _summed(case, product, extents, "int64")
         return [result(case, lambda *i: sums(*i).astype("float32"))]
     dtype = case.result.dtype.value
@@ -129,10 +133,15 @@ def weight_grad(case: Case, product: Product, extents: Sequence[int]) -> list[Re
 
 
 def schedule_weight_grad(schedule: Any, case: Case, vector: int = -1, row: int | None = -2) -> None:
-    if dtype_of(case, 1) == "int16":
+    if _is_rounded(case):
         tile(schedule, "summed", "y0", vector, row)
     else:
         tile(schedule, "y0", "", vector, row)
+
+
+def _is_rounded(case: Case) -> bool:
+    """Whether a weight gradient is the sum of 64 bits that products of int16 have, in a float."""
+    return case.result.dtype.is_float and dtype_of(case, 1) != "float32"
 
 
 def _summed(case: Case, product: Product, extents: Sequence[int], dtype: str) -> Any:

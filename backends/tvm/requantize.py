@@ -1,4 +1,4 @@
-"""From int32 sums to int8, as expressions: the three roundings of ir/requantize.py, and the mask of the clamp."""
+"""From sums to int8 or int16, as expressions: the three roundings of ir/requantize.py, and the mask of the clamp."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from gradlet.backends.tvm.exact import dtype_of, limited, real
 from gradlet.backends.tvm.expressions import result
 from gradlet.backends.tvm.kernel import Case, Read, Result
 from gradlet.backends.tvm.package import te, tirx
-from gradlet.ir.requantize import HIGHEST, LOWEST, quantize_multiplier, rounding
+from gradlet.ir.requantize import ends, quantize_multiplier, rounding
 
 _INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1
+_INT16_MIN, _INT16_MAX = -(2**15), 2**15 - 1
 
 
 def scaled(case: Case, sums: Any, channel: Any, scale: Read, multiplier: Sequence[Read]) -> Any:
@@ -31,20 +32,19 @@ def scaled_by(x: Any, factor: float, kind: str) -> Any:
 
 
 def clamped(case: Case, rounded: Callable[..., Any]) -> list[Result]:
-    """The results of an op that ends in a clamp: rounded + y_zero as int8, and the mask if the node has one.
+    """The results of an op that ends in a clamp: rounded + y_zero between its ends, and the mask if the node has one.
 
     Args:
         rounded: Whole numbers, float32 or int64, from the indices of the result.
     """
-    zero = case.attrs["y_zero"]
-    low, high = LOWEST - zero, HIGHEST - zero
+    zero, dtype = case.attrs["y_zero"], case.result.dtype.value
+    low, high = (end - zero for end in ends(case.attrs))
     if not case.attrs.get("mask"):
-        return [result(case, lambda *i: (_limited(rounded(*i), low, high) + zero).astype("int8"))]
+        return [result(case, lambda *i: (_limited(rounded(*i), low, high) + zero).astype(dtype))]
     # One step more to both sides: what the mask needs to see.
-    near = te.compute(
-        case.result.shape, lambda *i: _limited(rounded(*i), low - 1, high + 1).astype("int16"), name="near"
-    )
-    y = result(case, lambda *i: (_limited(near(*i).astype("int32"), low, high) + zero).astype("int8"))
+    wider = "int16" if low > _INT16_MIN and high < _INT16_MAX else "int32"
+    near = te.compute(case.result.shape, lambda *i: _limited(rounded(*i), low - 1, high + 1).astype(wider), name="near")
+    y = result(case, lambda *i: (_limited(near(*i).astype("int32"), low, high) + zero).astype(dtype))
     return [y, lambda *i: tirx.all(near(*i) >= low, near(*i) <= high)]
 
 

@@ -11,9 +11,9 @@ from gradlet.backends.tvm.package import te, tirx
 
 
 def constant_array(array: np.ndarray, name: str) -> Callable[[Any], Any]:
-    """The elements of a vector of int8, int32 or float32 by their index; 8 bytes of it make a whole number of them."""
+    """The elements of a vector of int8, int16, int32 or float32 by their index."""
     per_word = 8 // array.itemsize
-    words = array.view(np.int64).tolist()
+    words = np.pad(array, (0, -array.size % per_word)).view(np.int64).tolist()
     bits = tirx.const(8 * array.itemsize, "int64")
 
     def element(k: Any) -> Any:

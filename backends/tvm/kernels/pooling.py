@@ -13,6 +13,8 @@ from gradlet.backends.tvm.windows import back, padded, tap, taps_inside
 from gradlet.ir.tensor_type import DType, TensorType
 from gradlet.ir.windows import Window
 
+_WIDER = {DType.I8: DType.I16, DType.I16: DType.I32}
+
 
 def _never_largest(x: Read, image: TensorType, window: Window) -> Read:
     """The image with padding that wins nowhere."""
@@ -34,12 +36,13 @@ def _max_pool(case: Case, x: Read) -> Sequence[Result]:
 def _first_maximum(case: Case, x: Read, window: Window) -> Any:
     """For each output the number of the tap that won; of equal ones the first."""
     type_ = case.operands[1].type
-    if type_.dtype is DType.I8:  # -128 may win, so padding is less than that
+    if type_.dtype in _WIDER:  # the lowest integer may win, so padding is less than that
+        wider = _WIDER[type_.dtype]
 
         def widened(*i: Any) -> Any:
-            return x(*i).astype("int16")
+            return x(*i).astype(wider.value)
 
-        image = _never_largest(widened, TensorType(DType.I16, type_.shape), window)
+        image = _never_largest(widened, TensorType(wider, type_.shape), window)
     else:
         image = _never_largest(x, type_, window)
     axes = [te.reduce_axis((0, k), name=f"k{a}") for a, k in enumerate(window.kernel)]

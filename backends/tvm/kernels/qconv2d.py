@@ -42,7 +42,7 @@ def _qconv2d(case: Case, *reads: Read) -> Sequence[Result]:
     weight = forward_weight(case, reads, _AXIS)
     outputs, *kernel, channels = weight.shape
     window, zero = Window.of(case.attrs, kernel), case.attrs["x_zero"]
-    image = padded(reads[0], case.shape(0), window, zero, "int8")
+    image = padded(reads[0], case.shape(0), window, zero, dtype_of(case, 0))
     if not has_few_rows(case):
         packed = te.compute((*kernel, channels, outputs), lambda i, j, c, o: weight.read(o, i, j, c), name="packed")
 
@@ -84,7 +84,7 @@ def _schedule_input_grad(schedule: Any, case: Case) -> None:
 
 def _weight_grad(case: Case, x: Read, g: Read) -> Sequence[Result]:
     window, zero, dtype = Window.of(case.attrs), case.attrs["x_zero"], dtype_of(case, 1)
-    image = padded(x, case.shape(0), window, zero, "int8")
+    image = padded(x, case.shape(0), window, zero, dtype_of(case, 0))
     outputs, *_, channels = case.result.shape
 
     def product(o: Any, i: Any, j: Any, c: Any, n: Any, row: Any, column: Any) -> Any:

@@ -30,7 +30,7 @@ def _qdepthwise(case: Case, *reads: Read) -> Sequence[Result]:
     weight = forward_weight(case, reads, _AXIS)
     *kernel, outputs = weight.shape
     window, zero = Window.of(case.attrs, kernel), case.attrs["x_zero"]
-    image = padded(reads[0], case.shape(0), window, zero, "int8")
+    image = padded(reads[0], case.shape(0), window, zero, dtype_of(case, 0))
     multiple = outputs // case.shape(0)[3]
 
     def product(n: Any, row: Any, column: Any, o: Any, i: Any, j: Any) -> Any:
@@ -59,7 +59,7 @@ def _input_grad(case: Case, *reads: Read) -> Sequence[Result]:
 
 def _weight_grad(case: Case, x: Read, g: Read) -> Sequence[Result]:
     window, zero, dtype = Window.of(case.attrs), case.attrs["x_zero"], dtype_of(case, 1)
-    image = padded(x, case.shape(0), window, zero, "int8")
+    image = padded(x, case.shape(0), window, zero, dtype_of(case, 0))
     multiple = case.result.shape[2] // case.shape(0)[3]
 
     def product(i: Any, j: Any, o: Any, n: Any, row: Any, column: Any) -> Any:

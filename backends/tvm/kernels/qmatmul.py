@@ -1,4 +1,4 @@
-"""qmatmul: sums of products in int32, requantised; and its gradients."""
+"""qmatmul: sums of products, requantised; and its gradients."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from gradlet.backends.tvm.package import te
 from gradlet.backends.tvm.requantize import clamped, scaled_by
 from gradlet.ir.ops.qmatmul import depth, factor, letters
 from gradlet.ir.requantize import rounding
+from gradlet.ir.tensor_type import DType
 
 
 def _qmatmul(case: Case, a: Read, b: Read) -> Sequence[Result]:
     attrs = case.attrs
+    dtype = "int64" if case.result.dtype is DType.I16 else "int32"
 
     def element(*i: Any) -> Any:
         *batch, row, column = i
@@ -24,7 +26,8 @@ def _qmatmul(case: Case, a: Read, b: Read) -> Sequence[Result]:
             left = (k, row) if attrs.get("transpose_a", False) else (row, k)
             right = (column, k) if attrs.get("transpose_b", False) else (k, column)
             first = a(*batch[: len(case.shape(0)) - 2], *left).astype("int32") - attrs["x1_zero"]
-            return first * (b(*batch[: len(case.shape(1)) - 2], *right).astype("int32") - attrs["x2_zero"])
+            second = b(*batch[: len(case.shape(1)) - 2], *right).astype("int32") - attrs["x2_zero"]
+            return (first * second).astype(dtype)
 
         return total(product, [depth(case.operands[0].type, attrs)])
 

@@ -1,4 +1,4 @@
-"""Ops on two int8 tensors, element by element with broadcasting: qadd, qmul, qsquared_difference and qprelu."""
+"""Ops on two quantised tensors, element by element with broadcasting: qadd, qmul, qsquared_difference and qprelu."""
 
 from __future__ import annotations
 

@@ -74,8 +74,11 @@ def _resize(case: Case, x: Read) -> Sequence[Result]:
     rows, columns = _axes(case, case.shape(0), case.result.shape)
     if case.attrs["mode"] == "nearest":
         return [result(case, lambda n, h, w, c: x(n, rows.nearest(h), columns.nearest(w), c))]
-    element = _fixed_bilinear if case.result.dtype is DType.I8 else _bilinear
-    return [result(case, lambda *at: element(x, rows, columns, *at))]
+    if case.result.dtype.is_float:
+        return [result(case, lambda *at: _bilinear(x, rows, columns, *at))]
+    # A blend has 20 bits more than its elements.
+    wide = "int32" if case.result.dtype is DType.I8 else "int64"
+    return [result(case, lambda *at: _fixed_bilinear(x, rows, columns, wide, *at).astype(case.result.dtype.value))]
 
 
 def _bilinear(x: Read, rows: _Axis, columns: _Axis, n: Any, h: Any, w: Any, c: Any) -> Any:
@@ -83,13 +86,13 @@ def _bilinear(x: Read, rows: _Axis, columns: _Axis, n: Any, h: Any, w: Any, c: A
     return sum(taken[1:], taken[0])
 
 
-def _fixed_bilinear(x: Read, rows: _Axis, columns: _Axis, n: Any, h: Any, w: Any, c: Any) -> Any:
+def _fixed_bilinear(x: Read, rows: _Axis, columns: _Axis, dtype: str, n: Any, h: Any, w: Any, c: Any) -> Any:
     neighbours = [(i, j, p * q) for i, p in rows.fixed_neighbours(h) for j, q in columns.fixed_neighbours(w)]
-    taken = [x(n, i, j, c).astype("int32") * weight for i, j, weight in neighbours]
+    taken = [x(n, i, j, c).astype(dtype) * weight.astype(dtype) for i, j, weight in neighbours]
     half = 1 << (2 * WEIGHT_BITS - 1)
     blended = sum(taken[1:], taken[0])
     # Half away from zero.
-    return ((blended + half - (blended < 0).astype("int32")) >> 2 * WEIGHT_BITS).astype("int8")
+    return (blended + half - (blended < 0).astype(dtype)) >> 2 * WEIGHT_BITS
 
 
 def _resize_grad(case: Case, g: Read) -> Sequence[Result]:
