@@ -1,4 +1,5 @@
 #include "int8_pairs.h"
+#include "integers.h"
 #include "quads.h"
 #include "windows.h"
 
@@ -65,55 +66,81 @@ static void max_pool2d_grad_f32(float *dx, const float *g, const float *x, const
     }
 }
 
-// y[c] = the larger one of y[c] and x[c].
-static inline void keep_larger_i8(int8_t *y, const int8_t *x, int n) {
+// y[c] = the larger one of y[c] and x[c], for n integers.
+static MERGED void keep_larger(void *y, const void *x, int bits, int n) {
     int c = 0;
 #if defined(__ARM_FEATURE_DSP)
-    for (; c + 4 <= n; c += 4) {
-        const uint32_t a = load_four_i8(y + c), b = load_four_i8(x + c);
+    for (const int words = 32 / bits; c + words <= n; c += words) {
+        void *to = (int8_t *)y + c * bits / 8;
+        const uint32_t a = load_four_i8(to), b = load_four_i8((const int8_t *)x + c * bits / 8);
         uint32_t larger;
-        __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(larger) : "r"(a), "r"(b) : "cc");
-        memcpy(y + c, &larger, sizeof larger);
+        if (bits == 8)
+            __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(larger) : "r"(a), "r"(b) : "cc");
+        else
+            __asm__("ssub16 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(larger) : "r"(a), "r"(b) : "cc");
+        memcpy(to, &larger, sizeof larger);
     }
 #endif
-    for (; c < n; c++)
-        y[c] = x[c] > y[c] ? x[c] : y[c];
+    for (; c < n; c++) {
+        const int a = integer_at(y, bits, c), b = integer_at(x, bits, c);
+        set_integer(y, bits, c, b > a ? b : a);
+    }
 }
 
 // All channels of a pixel at a time.
-static void max_pool2d_i8(int8_t *y, const int8_t *x, const int *sizes) {
+static MERGED void max_pool2d_integers(int8_t *y, const int8_t *x, int bits, const int *sizes) {
     const window_sizes s = read_window(sizes);
-    const int line = s.width * s.channels;
-    for (int p = 0; p < s.batch * s.out_height * s.out_width; p++, y += s.channels) {
+    const int bytes = bits / 8, pixel = s.channels * bytes, line = s.width * pixel;
+    for (int p = 0; p < s.batch * s.out_height * s.out_width; p++, y += pixel) {
         const window_part part = part_inside(&s, p);
-        const int8_t *from = x + part.begin;
-        memcpy(y, from, (unsigned)s.channels);
+        const int8_t *from = x + part.begin * bytes;
+        memcpy(y, from, (unsigned)pixel);
         for (int row = 0; row < part.rows; row++, from += line) {
             for (int column = row == 0; column < part.columns; column++)
-                keep_larger_i8(y, from + column * s.channels, s.channels);
+                keep_larger(y, from + column * pixel, bits, s.channels);
         }
     }
 }
 
-static inline int max_pool2d_place_i8(const int8_t *x, window_part part, int line, int channels) {
-    const int8_t *from = x, *best = x;
-    for (int row = 0; row < part.rows; row++, from += line) {
-        const int8_t *end = from + part.columns * channels;
-        for (const int8_t *at = from; at < end; at += channels)
-            best = *at > *best ? at : best;
-    }
-    return (int)(best - x);
+static void max_pool2d_i8(int8_t *y, const int8_t *x, const int *sizes) {
+    max_pool2d_integers(y, x, 8, sizes);
 }
 
-static void max_pool2d_grad_i8(float *dx, const float *g, const int8_t *x, const int *sizes) {
+static void max_pool2d_i16(int16_t *y, const int16_t *x, const int *sizes) {
+    max_pool2d_integers((int8_t *)y, (const int8_t *)x, 16, sizes);
+}
+
+// Where the first maximum of the channel of element `begin` is.
+static MERGED int max_pool2d_place(const void *x, int bits, int begin, window_part part, int line,
+                                   int channels) {
+    int best = begin, most = integer_at(x, bits, begin);
+    for (int row = 0; row < part.rows; row++, begin += line)
+        for (int column = 0, at = begin; column < part.columns; column++, at += channels) {
+            const int value = integer_at(x, bits, at);
+            if (value > most) {
+                most = value;
+                best = at;
+            }
+        }
+    return best;
+}
+
+static MERGED void max_pool2d_grad_integers(float *dx, const float *g, const void *x, int bits,
+                                            const int *sizes) {
     const window_sizes s = read_window(sizes);
     const int line = s.width * s.channels;
     memset(dx, 0, (unsigned)(s.batch * s.height * line) * sizeof *dx);
     for (int p = 0; p < s.batch * s.out_height * s.out_width; p++) {
         const window_part part = part_inside(&s, p);
-        const int8_t *from = x + part.begin;
-        float *to = dx + part.begin;
-        for (int c = 0; c < s.channels; c++, from++, to++)
-            to[max_pool2d_place_i8(from, part, line, s.channels)] += *g++;
+        for (int c = 0; c < s.channels; c++)
+            dx[max_pool2d_place(x, bits, part.begin + c, part, line, s.channels)] += *g++;
     }
+}
+
+static void max_pool2d_grad_i8(float *dx, const float *g, const int8_t *x, const int *sizes) {
+    max_pool2d_grad_integers(dx, g, x, 8, sizes);
+}
+
+static void max_pool2d_grad_i16(float *dx, const float *g, const int16_t *x, const int *sizes) {
+    max_pool2d_grad_integers(dx, g, x, 16, sizes);
 }

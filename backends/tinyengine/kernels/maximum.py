@@ -14,6 +14,6 @@ def _call(node: Node) -> Call:
     return call(f"{node.op}_{suffix(a)}", y, *g, a, b, pair_loops(a, b, y))
 
 
-_EXTREME = Kernel(_C, _call, dtypes=(DType.F32, DType.I8))
+_EXTREME = Kernel(_C, _call, dtypes=(DType.F32, DType.I8, DType.I16))
 
 KERNELS = {"maximum": _EXTREME, "minimum": _EXTREME, "maximum_grad": Kernel(_C, _call)}

@@ -35,7 +35,7 @@ def _max_grad(node: Node) -> Call:
     return call(function, node.outputs[0], g, x, y, SCRATCH, y.type.size, _axes(x.type, node.attrs))
 
 
-_EXTREME = Kernel(_C, _call, dtypes=(DType.F32, DType.I32, DType.I8))
+_EXTREME = Kernel(_C, _call, dtypes=(DType.F32, DType.I32, DType.I8, DType.I16))
 
 KERNELS = {
     "sum": Kernel(_C, _call, dtypes=(DType.F32, DType.I32)),
