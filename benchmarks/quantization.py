@@ -39,6 +39,7 @@ METHODS = (
     "int8{weights=per_tensor}",
     "int8{weights=per_tensor,equalize=true}",
     "int8{activations=symmetric}",
+    "int8{activations=int16}",
     "int8{correct_bias=true}",
     "int8{rounding=adaround}",
 )

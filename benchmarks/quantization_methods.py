@@ -51,7 +51,9 @@ TOOLS = load(installed=False)
 def configurations() -> list[str]:
     """Options of `--quantize int8{...}`: all ways to choose ranges, then one with what makes up for rounding."""
     plain = [f"ranges={ranges},weights={weights}" for weights in WEIGHTS for ranges in RANGES]
-    return plain + [f"ranges=mse,weights={weights},{added}" for weights in WEIGHTS for added in ADDED]
+    better = [f"ranges=mse,weights={weights},{added}" for weights in WEIGHTS for added in ADDED]
+    wide = [f"activations=int16,weights={weights}{more}" for weights in WEIGHTS for more in ("", ",rounding=adaround")]
+    return plain + better + wide
 
 
 class Net(nn.Module):
@@ -164,11 +166,13 @@ def show(rows: Mapping[str, Mapping[str, tuple[float, float]]], exact: Mapping[s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="digits or kmnist")
+    parser.add_argument("--with", dest="part", default="", help="only the options that have this in them")
     args = parser.parse_args()
     torch.set_num_threads(1)  # so that a second run trains the same network
     console = Console(width=200)
     exact: dict[str, float] = {}
-    rows: dict[str, dict[str, tuple[float, float]]] = {options: {} for options in configurations()}
+    chosen = [options for options in configurations() if args.part in options]
+    rows: dict[str, dict[str, tuple[float, float]]] = {options: {} for options in chosen}
     for data, (stride, epochs, train, test) in images().items():
         if args.only not in (None, data):
             continue
