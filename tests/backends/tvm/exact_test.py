@@ -127,7 +127,7 @@ def test_no_product_and_sum_are_put_together():
 def _run(element: Callable, dtype: str, *arrays: np.ndarray) -> np.ndarray:
     """`element` of all arrays, index by index."""
     (count,) = arrays[0].shape
-    types = {"float32": f32(count), "int32": i32(count)}
+    types = {"float32": f32(count), "int32": i32(count), "int64": TensorType(DType.I64, (count,))}
     buffers = tuple(Buffer(types[a.dtype.name], k) for k, a in enumerate(arrays))
     case = KernelCase("element", buffers, (Buffer(types[dtype], len(arrays)),))
     kernel = Kernel(lambda _, *reads: [te.compute((count,), lambda i: element(*(r(i) for r in reads)), name="y0")])
@@ -148,6 +148,16 @@ def test_fixed_point_products(kind):
     x, mantissa, shift = (a.astype(np.int32) for a in (x, mantissa, shift))
     found = _run(lambda *a: multiply_fixed(*a, kind).astype("int32"), "int32", x, mantissa, shift)
     np.testing.assert_array_equal(found, requantize.multiply_fixed(x, mantissa, shift, kind))
+
+
+def test_sums_of_64_bits_are_rounded_once():
+    """Close to the middle between two floats, which a detour over float64 would take for the middle itself."""
+    rng = np.random.default_rng(0)
+    middle = (rng.integers(2**24, 2**25, 20000) | 1) << rng.integers(1, 37, 20000)
+    x = (middle + rng.integers(-1, 2, middle.size)) * rng.choice([-1, 1], middle.size)
+    x[:4] = -(2**63), 2**63 - 1, 2**24 + 1, -(2**31) - 1
+    assert (x.astype(np.float32) != x.astype(np.float64).astype(np.float32)).any()
+    assert_same_bits(_run(lambda a: a.astype("float32"), "float32", x), x.astype(np.float32))
 
 
 def test_exp_and_log():
