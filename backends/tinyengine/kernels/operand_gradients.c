@@ -1,23 +1,19 @@
 #include "gradient_epilogue.h"
+#include "integers.h"
 #include "loops.h"
 #include "windows.h"
 
 // The gradient of an operand that was repeated along the loops `summed`. axes: where each row of
 // `channels` of the result begins in g (operand a) and in the factors x (operand b), whose elements
-// are then g_step and x_step apart. x may be NULL.
+// are then g_step and x_step apart. x may be NULL; else its elements have 8 or 16 bits.
 typedef struct {
-    const void *g;
-    const int8_t *x;
-    int zero, channels, g_step, x_step;
+    const void *g, *x;
+    int x_bits, zero, channels, g_step, x_step;
     const int *axes, *summed;
 } repeated_operand;
 
-static inline int integer_gradient(const void *g, int bits, int i) {
-    return bits == 8 ? ((const int8_t *)g)[i] : ((const int16_t *)g)[i];
-}
-
 static inline int factor_of(const repeated_operand *o, int i) {
-    return o->x ? o->x[i] - o->zero : 1;
+    return o->x ? integer_at(o->x, o->x_bits, i) - o->zero : 1;
 }
 
 static inline void sum_integers(float *p, const repeated_operand *o, int bits, int from_g,
@@ -29,8 +25,8 @@ static inline void sum_integers(float *p, const repeated_operand *o, int bits, i
         int a = from_g + at.a, b = from_x + at.b;
         for (int k = 0; k < row[0]; k++, a += row[1], b += row[2])
             for (int i = 0; i < count; i++)
-                sums[i] += integer_gradient(o->g, bits, a + i * o->g_step) *
-                           factor_of(o, b + i * o->x_step);
+                sums[i] +=
+                    integer_at(o->g, bits, a + i * o->g_step) * factor_of(o, b + i * o->x_step);
     } while (next_row(&at, o->summed));
     for (int i = 0; i < count; i++)
         p[i] = (float)sums[i] * by;
@@ -77,34 +73,36 @@ static inline void operand_gradient(gradient_end *end, const repeated_operand *o
 }
 
 static void operand_gradient_i8(void *y, float *range, const int8_t *g, const float *g_range,
-                                const int8_t *x, int zero, const uint8_t *mask, const float *scale,
-                                const void *skip, const float *skip_range, int channels, int g_step,
-                                int x_step, const int *axes, const int *summed, int bits,
-                                int skip_bits, float factor, float skip_factor) {
+                                const void *x, int x_bits, int zero, const uint8_t *mask,
+                                const float *scale, const void *skip, const float *skip_range,
+                                int channels, int g_step, int x_step, const int *axes,
+                                const int *summed, int bits, int skip_bits, float factor,
+                                float skip_factor) {
     gradient_end end = gradient_end_of(y, range, bits, g_range, factor, mask, scale, skip,
                                        skip_range, skip_bits, skip_factor);
-    const repeated_operand o = {g, x, zero, channels, g_step, x_step, axes, summed};
+    const repeated_operand o = {g, x, x_bits, zero, channels, g_step, x_step, axes, summed};
     operand_gradient(&end, &o, 8);
 }
 
 static void operand_gradient_i16(void *y, float *range, const int16_t *g, const float *g_range,
-                                 const int8_t *x, int zero, const uint8_t *mask, const float *scale,
-                                 const void *skip, const float *skip_range, int channels,
-                                 int g_step, int x_step, const int *axes, const int *summed,
-                                 int bits, int skip_bits, float factor, float skip_factor) {
+                                 const void *x, int x_bits, int zero, const uint8_t *mask,
+                                 const float *scale, const void *skip, const float *skip_range,
+                                 int channels, int g_step, int x_step, const int *axes,
+                                 const int *summed, int bits, int skip_bits, float factor,
+                                 float skip_factor) {
     gradient_end end = gradient_end_of(y, range, bits, g_range, factor, mask, scale, skip,
                                        skip_range, skip_bits, skip_factor);
-    const repeated_operand o = {g, x, zero, channels, g_step, x_step, axes, summed};
+    const repeated_operand o = {g, x, x_bits, zero, channels, g_step, x_step, axes, summed};
     operand_gradient(&end, &o, 16);
 }
 
-static void operand_gradient_f32(void *y, float *range, const float *g, const int8_t *x, int zero,
-                                 const uint8_t *mask, const float *scale, const void *skip,
-                                 const float *skip_range, int channels, int g_step, int x_step,
-                                 const int *axes, const int *summed, int bits, int skip_bits,
-                                 float factor, float skip_factor) {
+static void operand_gradient_f32(void *y, float *range, const float *g, const void *x, int x_bits,
+                                 int zero, const uint8_t *mask, const float *scale,
+                                 const void *skip, const float *skip_range, int channels,
+                                 int g_step, int x_step, const int *axes, const int *summed,
+                                 int bits, int skip_bits, float factor, float skip_factor) {
     gradient_end end = gradient_end_of(y, range, bits, NULL, factor, mask, scale, skip, skip_range,
                                        skip_bits, skip_factor);
-    const repeated_operand o = {g, x, zero, channels, g_step, x_step, axes, summed};
+    const repeated_operand o = {g, x, x_bits, zero, channels, g_step, x_step, axes, summed};
     operand_gradient(&end, &o, 0);
 }

@@ -30,7 +30,7 @@ def _operand_gradient(node: Node) -> Call:
         return loops([g[a] for a in axes], *([s[a] for a in axes] for s in steps))
 
     row = (y[last], *(s[last] if y[last] == g[last] else 0 for s in steps), nest(kept), nest(summed))
-    other = (x, node.attrs.get("zero_point", 0))
+    other = (x, x.type.dtype.bits if x else 0, node.attrs.get("zero_point", 0))
     function = f"operand_gradient_{suffix(found.g)}"
     return call(function, *start(node, found), *other, *constants(found), *row, *formats(node, found))
 

@@ -17,7 +17,7 @@ from gradlet.backends.tinyengine.kernel import Arg, Call, Kernel, beside, call
 from gradlet.backends.tinyengine.loops import broadcast_steps, loops, row_major
 from gradlet.ir.graph import Node, Value
 from gradlet.ir.ops.qmatmul import depth, factor, letters
-from gradlet.ir.requantize import ROUNDINGS, quantize_multiplier, rounding
+from gradlet.ir.requantize import DTYPES, ROUNDINGS, ends, quantize_multiplier, rounding
 from gradlet.ir.tensor_type import DType
 
 
@@ -28,9 +28,12 @@ def _qmatmul(node: Node) -> Call:
     b_column, b_depth = (b.type.shape[-1], 1) if attrs.get("transpose_b", False) else (1, b.type.shape[-1])
     operands = [y, mask[0] if mask else None, a, b, math.prod(leading), _step(a), _step(b)]
     sizes: list[Arg] = [rows, columns, depth(a.type, attrs), (a_row, a_depth, b_column, b_depth)]
+    single = float(np.float32(factor(attrs)))
+    if y.type.dtype is DType.I16:
+        return call("qmatmul_i16", *operands, *sizes, single, *ends(attrs))
     zeros = attrs["x1_zero"], attrs["x2_zero"], attrs["y_zero"]
-    factors = (float(np.float32(factor(attrs))), *quantize_multiplier(factor(attrs)))
-    return call("qmatmul_i8", *operands, *sizes, zeros, *factors, ROUNDINGS.index(rounding(attrs)))
+    numbers = single, *quantize_multiplier(factor(attrs)), ROUNDINGS.index(rounding(attrs))
+    return call("qmatmul_i8", *operands, *sizes, zeros, *numbers)
 
 
 def _step(operand: Value) -> int:
@@ -51,11 +54,11 @@ def _input_grad(node: Node) -> Call:
     row, column, depth = ((size[c], g_step[c], x_step[c]) for c in (own[0], own[1], summed))
     kept, gone = ([*batch, row], [depth]) if len(shape) > 2 else ([row], [*batch, depth])
     nests = (loops(*zip(*nest, strict=True)) for nest in (kept, gone))
-    operands = [*start(node, found), x, attrs["zero_point"], *constants(found), *column, *nests]
+    operands = [*start(node, found), x, x.type.dtype.bits, attrs["zero_point"], *constants(found), *column, *nests]
     return call(f"operand_gradient_{suffix(found.g)}", *operands, *formats(node, found))
 
 
 KERNELS = {
-    "qmatmul": Kernel(beside(__file__), _qmatmul, dtypes=(DType.I8,)),
+    "qmatmul": Kernel(beside(__file__), _qmatmul, dtypes=DTYPES.values()),
     "qmatmul_input_grad": Kernel(Path(__file__).with_name("operand_gradients.c"), _input_grad, dtypes=GRADIENTS),
 }
