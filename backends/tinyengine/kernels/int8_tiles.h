@@ -52,8 +52,9 @@ typedef struct {
     const uint32_t *weights, *end;
     const uint32_t *columns;
     int groups;
-    int8_t *y; // y[pitch * m + n] of result m and channel n
-    int pitch, zero;
+    void *y; // element pitch * m + n for result m and channel n
+    int pitch;
+    int zero; // of int16 `low_halves` of both ends
     int32_t bias[2];
     float scale[2];
     int32_t results[8]; // of the last group: those of four results for the first channel, then
@@ -159,6 +160,22 @@ static inline quad_i32 results_of(const widened_pair *job, int n) {
     "vmov r4, r5, s2, s3\n vmov r6, r7, s4, s5\n"   \
     "vmov r8, r9, s6, s7\n vmov r10, r11, s8, s9\n"
 
+// All terms of a group, from the start of a function on, rounded and in `results`.
+#define TILE_4X2_ROUNDED                        \
+    "push {r0, r4-r11, lr}\n"                   \
+    "ldr r1, [r0, #4]\n push {r1}\n"            \
+    "vldr s0, [r0, #36]\n vldr s1, [r0, #40]\n" \
+    "ldr r1, [r0, #8]\n"                        \
+    "1:\n" TILE_4X2_SUMS "ldrd r2, r3, [r0, #28]\n" ADD_TO_EIGHT("r2", "r3") ROUND_EIGHT
+
+// The next group, whose results begin at r2, until all are done.
+#define TILE_4X2_NEXT                                       \
+    "str r2, [r0, #16]\n"                                   \
+    "ldr r2, [r0, #12]\n subs r2, #1\n str r2, [r0, #12]\n" \
+    "bne 1b\n"                                              \
+    "add sp, #4\n"                                          \
+    "pop {r0, r4-r11, lr}\n"
+
 // All groups, both channels, rounded as floats and stored. `results` is what the last group has
 // before the clamp.
 static SEPARATE void finish_pair_i8(widened_pair *job) {
@@ -166,15 +183,7 @@ static SEPARATE void finish_pair_i8(widened_pair *job) {
     register widened_pair *pointer __asm__("r0") = job;
     // clang-format off
     __asm__ volatile(
-        "push {r0, r4-r11, lr}\n"
-        "ldr r1, [r0, #4]\n push {r1}\n"
-        "vldr s0, [r0, #36]\n vldr s1, [r0, #40]\n"
-        "ldr r1, [r0, #8]\n"
-        "1:\n"
-        TILE_4X2_SUMS
-        "ldrd r2, r3, [r0, #28]\n"
-        ADD_TO_EIGHT("r2", "r3")
-        ROUND_EIGHT
+        TILE_4X2_ROUNDED
         "add r12, r0, #16\n ldmia r12, {r2, r3, r12}\n"
         ADD_TO_EIGHT("r12", "r12")
         "add r12, r0, #44\n stmia r12, {r4-r11}\n"
@@ -184,11 +193,8 @@ static SEPARATE void finish_pair_i8(widened_pair *job) {
         "strh r4, [r2]\n strh r5, [r2, r3]\n"
         "add r2, r2, r3, lsl #1\n"
         "strh r6, [r2]\n strh r7, [r2, r3]\n"
-        "add r2, r2, r3, lsl #1\n str r2, [r0, #16]\n"
-        "ldr r2, [r0, #12]\n subs r2, #1\n str r2, [r0, #12]\n"
-        "bne 1b\n"
-        "add sp, #4\n"
-        "pop {r0, r4-r11, lr}\n"
+        "add r2, r2, r3, lsl #1\n"
+        TILE_4X2_NEXT
         : "+r"(pointer)
         :
         : "r1", "r2", "r3", "r12", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "cc",
@@ -196,7 +202,8 @@ static SEPARATE void finish_pair_i8(widened_pair *job) {
     // clang-format on
 #else
     const int words = (int)(job->end - job->weights) / WEIGHT_WORDS * COLUMN_WORDS;
-    for (; job->groups > 0; job->groups--, job->columns += words, job->y += 4 * job->pitch) {
+    int8_t *y = job->y;
+    for (; job->groups > 0; job->groups--, job->columns += words, y += 4 * job->pitch) {
         sum_pair_i8(job);
         for (int n = 0; n < 2; n++) {
             int32_t *r = job->results + 4 * n;
@@ -207,8 +214,9 @@ static SEPARATE void finish_pair_i8(widened_pair *job) {
             r[2] = rounded.c;
             r[3] = rounded.d;
             for (int m = 0; m < 4; m++)
-                job->y[m * job->pitch + n] = clamp_i8(r[m]);
+                y[m * job->pitch + n] = clamp_i8(r[m]);
         }
     }
+    job->y = y;
 #endif
 }

@@ -1,90 +1,4 @@
-#include "int8_tiles.h"
-#include "windows.h"
-
-#include <stddef.h>
-
-// Of a weight.
-#define QCONV_PARTS 4
-
-// Results that share the weights of two channels once these are widened.
-#define QCONV_ROWS 16
-
-// Images [batch, height, width, channels], weights [out channels, taps, channels / groups], in
-// parts that lie one after the other along the channels of a group.
-typedef struct {
-    window_sizes window;
-    int groups, x_zero, depth; // channels of a group
-    int parts, channels[QCONV_PARTS];
-    int terms[QCONV_PARTS]; // of a sum, in each part
-    int fours;              // of terms, in all
-    const int8_t *weights[QCONV_PARTS];
-} qconv_sizes;
-
-static inline qconv_sizes read_qconv(const int *s, const int8_t *w0, const int8_t *w1,
-                                     const int8_t *w2, const int8_t *w3) {
-    qconv_sizes q = {.window = read_window(s), .groups = s[15], .x_zero = s[20]};
-    const int8_t *weights[QCONV_PARTS] = {w0, w1, w2, w3};
-    q.depth = q.window.channels / q.groups;
-    for (; q.parts < QCONV_PARTS && weights[q.parts]; q.parts++) {
-        q.channels[q.parts] = s[16 + q.parts];
-        q.terms[q.parts] = q.window.kernel_height * q.window.kernel_width * s[16 + q.parts];
-        q.weights[q.parts] = weights[q.parts];
-        q.fours += FOURS(q.terms[q.parts]);
-    }
-    return q;
-}
-
-// Short runs of bytes, for which a call would cost more than it does.
-
-static inline int8_t *copy_run_i8(int8_t *to, const int8_t *from, int count) {
-    for (; count >= 4; count -= 4, to += 4, from += 4)
-        memcpy(to, from, 4);
-    for (; count > 0; count--)
-        *to++ = *from++;
-    return to;
-}
-
-static inline int8_t *fill_run_i8(int8_t *to, int value, int count) {
-    for (; count > 0; count--)
-        *to++ = (int8_t)value;
-    return to;
-}
-
-// The window of one result as a row of bytes; what lies on padding becomes the zero point.
-static inline void gather_window_i8(int8_t *row, const int8_t *image, int iy, int ix, int channels,
-                                    const qconv_sizes *sizes) {
-    const window_sizes *s = &sizes->window;
-    const int first = first_tap(ix, s->dilation_x);
-    const int taps = end_tap(ix, s->dilation_x, s->kernel_width, s->width) - first;
-    // Then the taps of a row are neighbours.
-    const int is_dense = s->dilation_x == 1 && channels == s->channels;
-    const int step = s->dilation_x * s->channels;
-    for (int ky = 0; ky < s->kernel_height; ky++) {
-        const int y = iy + ky * s->dilation_y;
-        if (y < 0 || y >= s->height || taps <= 0) {
-            row = fill_run_i8(row, sizes->x_zero, s->kernel_width * channels);
-            continue;
-        }
-        const int8_t *from = image + (y * s->width + ix) * s->channels + first * step;
-        row = fill_run_i8(row, sizes->x_zero, first * channels);
-        if (is_dense)
-            row = copy_run_i8(row, from, taps * channels);
-        for (int kx = 0; kx < taps && !is_dense; kx++, from += step)
-            row = copy_run_i8(row, from, channels);
-        row = fill_run_i8(row, sizes->x_zero, (s->kernel_width - first - taps) * channels);
-    }
-}
-
-// What a sum sees of an image, as neighbours: where it lies, if it is one pixel, else in `row`.
-static inline const int8_t *window_i8(int8_t *row, const int8_t *image, int iy, int ix,
-                                      int channels, const qconv_sizes *sizes) {
-    const window_sizes *s = &sizes->window;
-    const int is_inside = iy >= 0 && iy < s->height && ix >= 0 && ix < s->width;
-    if (s->kernel_height == 1 && s->kernel_width == 1 && is_inside)
-        return image + (iy * s->width + ix) * s->channels;
-    gather_window_i8(row, image, iy, ix, channels, sizes);
-    return row;
-}
+#include "qconv_windows.h"
 
 // The columns of some neighbours in a row of results of one group; the last is repeated where they
 // are no fours. `row` is room for one window.
@@ -93,7 +7,7 @@ static SEPARATE void qconv_columns_i8(uint32_t *columns, int8_t *row, const int8
     for (int part = 0; part < s->parts; part++) {
         for (int m = 0; m < ((rows + 3) & ~3); m++) {
             const int x = ix + at_most(m, rows - 1) * s->window.stride_x;
-            const int8_t *seen = window_i8(row, image, iy, x, s->channels[part], s);
+            const int8_t *seen = window_bytes(row, image, iy, x, s->channels[part], s);
             widen_column_i8(columns + m / 4 * COLUMN_WORDS * s->fours + m % 4, seen, s->terms[part],
                             s->x_zero);
         }
@@ -102,27 +16,9 @@ static SEPARATE void qconv_columns_i8(uint32_t *columns, int8_t *row, const int8
     }
 }
 
-// Widened weights of channels o and, if there are two, o + 1; the first stands in for the second.
-static inline widened_pair qconv_pair_i8(uint32_t *weights, int o, int channels,
-                                         const qconv_sizes *s, const requantization *q) {
-    const int other = o + channels - 1;
-    uint32_t *end = weights;
-    for (int part = 0; part < s->parts; part++) {
-        const int terms = s->terms[part];
-        const int8_t *w = s->weights[part];
-        end = widen_weights_i8(end, w + o * terms, w + other * terms, terms);
-    }
-    return (widened_pair){.weights = weights,
-                          .end = end,
-                          .pitch = s->window.out_channels,
-                          .zero = q->zero,
-                          .bias = {q->bias[o], q->bias[other]},
-                          .scale = {q->scale[o], q->scale[other]}};
-}
-
 // Two channels of `groups` of four results, which are rounded as floats.
 static inline void qconv_fours_i8(const result_place *to, int at, widened_pair *job, int groups) {
-    job->y = to->y + at;
+    job->y = (int8_t *)to->y + at;
     job->groups = groups;
     if (!to->mask) {
         finish_pair_i8(job);
@@ -159,7 +55,7 @@ static SEPARATE void qconv_group_i8(const result_place *to, int at, const uint32
     for (int o = group * out; o < end; o += 2) {
         const int channels = at_most(end - o, 2);
         const int groups = channels == 2 && q->rounding == ROUND_AS_FLOAT ? rows / 4 : 0;
-        widened_pair job = qconv_pair_i8(weights, o, channels, s, q);
+        widened_pair job = qconv_pair(weights, o, channels, s, q);
         job.columns = columns;
         if (groups)
             qconv_fours_i8(to, at + o, &job, groups);
@@ -170,31 +66,16 @@ static SEPARATE void qconv_group_i8(const result_place *to, int at, const uint32
     }
 }
 
-// working: columns of up to QCONV_ROWS results, weights of two channels, the bytes of a window.
+// working: as `qconv2d` has it.
 static void qconv2d_i8(int8_t *y, uint8_t *mask, const int8_t *x, const int8_t *w0,
                        const int8_t *w1, const int8_t *w2, const int8_t *w3, const int32_t *bias,
                        const float *scale, const int32_t *multiplier, const int *sizes,
                        void *working) {
-    const qconv_sizes s = read_qconv(sizes, w0, w1, w2, w3);
-    const requantization q = {bias, scale, multiplier, sizes[21], sizes[22]};
-    const window_sizes *w = &s.window;
-    const result_place to = {y, mask, w->out_channels};
-    const int most = at_most(w->out_width, QCONV_ROWS);
-    uint32_t *columns = working;
-    uint32_t *weights = columns + FOURS(most) * COLUMN_WORDS * s.fours;
-    int8_t *row = (int8_t *)(weights + WEIGHT_WORDS * s.fours);
-    clear_mask(mask, w->batch * w->out_height * w->out_width * w->out_channels);
-    for (int i = 0; i < w->batch * w->out_height; i++) {
-        const int8_t *image = x + i / w->out_height * w->height * w->width * w->channels;
-        const int iy = i % w->out_height * w->stride_y - w->top;
-        for (int ox = 0; ox < w->out_width; ox += QCONV_ROWS) {
-            const int rows = at_most(w->out_width - ox, QCONV_ROWS);
-            const int at = (i * w->out_width + ox) * w->out_channels;
-            for (int group = 0; group < s.groups; group++) {
-                qconv_columns_i8(columns, row, image + group * s.depth, rows, iy,
-                                 ox * w->stride_x - w->left, &s);
-                qconv_group_i8(&to, at, columns, weights, rows, group, &s, &q);
-            }
-        }
-    }
+    const qconv_sizes s = read_qconv(sizes, 1, w0, w1, w2, w3);
+    const requantization q = {.bias = bias,
+                              .scale = scale,
+                              .multiplier = multiplier,
+                              .rounding = sizes[21],
+                              .zero = sizes[22]};
+    qconv2d(y, mask, x, &s, &q, (qconv_steps){qconv_columns_i8, qconv_group_i8}, working);
 }

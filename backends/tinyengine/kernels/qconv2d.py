@@ -1,30 +1,35 @@
 """qconv2d, and qdense as the pointwise convolution of an image of one row."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from gradlet.backends.tinyengine.kernel import SCRATCH, Arg, Call, Kernel, beside, call
 from gradlet.backends.tinyengine.window_sizes import window_sizes
 from gradlet.ir.graph import Node, Value
-from gradlet.ir.requantize import ROUNDINGS, rounding
+from gradlet.ir.requantize import ROUNDINGS, ends, rounding
 from gradlet.ir.target import Target
 from gradlet.ir.tensor_type import DType
 
 _C = beside(__file__)
+_I16_C = Path(__file__).with_name("qconv2d_i16.c")
 _MOST_PARTS = 4
 _MOST_RESULTS = 16
 
 
 def forward_operands(node: Node, most_parts: int) -> tuple[Arg, ...]:
-    """y, mask, x, w of so many parts, bias, scale, multiplier; what there is not is NULL."""
+    """y, mask, x, w of so many parts, bias, scale, of int8 multiplier; what there is not is NULL."""
     count = node.attrs.get("parts", 1)
     x, weights, (bias, scale, *multiplier) = node.inputs[0], node.inputs[1 : count + 1], node.inputs[count + 1 :]
     y, *mask = node.outputs
     absent = [None] * (most_parts - count)
-    return y, _or_none(mask), x, *weights, *absent, bias, scale, _or_none(multiplier)
+    fixed = [_or_none(multiplier)] if x.type.dtype is DType.I8 else []
+    return y, _or_none(mask), x, *weights, *absent, bias, scale, *fixed
 
 
 def forward_attributes(node: Node) -> tuple[int, ...]:
-    """x_zero, rounding and y_zero."""
+    """x_zero, rounding and y_zero; of int16 x_zero and the ends of the results."""
+    if node.inputs[0].type.dtype is DType.I16:
+        return node.attrs["x_zero"], *ends(node.attrs)
     return node.attrs["x_zero"], ROUNDINGS.index(rounding(node.attrs)), node.attrs["y_zero"]
 
 
@@ -51,7 +56,7 @@ def _row_of(pixels: int, channels: int, out: int) -> tuple[int, ...]:
 
 
 def _sizes(node: Node) -> tuple[int, ...]:
-    """`qconv_sizes` of qconv2d.c, and what `requantization` needs."""
+    """`qconv_sizes` of qconv_windows.h, and what `requantization` needs."""
     x, w, y = node.inputs[0].type, node.inputs[1].type, node.outputs[0].type
     if node.op == "qdense" or _is_pointwise(node):
         channels, out = x.shape[-1], y.shape[-1]
@@ -64,15 +69,20 @@ def _sizes(node: Node) -> tuple[int, ...]:
 
 
 def _qconv2d(node: Node) -> Call:
-    return call("qconv2d_i8", *forward_operands(node, _MOST_PARTS), _sizes(node), SCRATCH)
+    function = "qconv2d_i16" if node.inputs[0].type.dtype is DType.I16 else "qconv2d_i8"
+    return call(function, *forward_operands(node, _MOST_PARTS), _sizes(node), SCRATCH)
 
 
 def _scratch(node: Node) -> int:
     """Columns of up to 16 results, weights of two channels, both widened; and the bytes of one window."""
     terms = [w.type.size // w.type.shape[0] for w in _weights(node)]
     results = min(_sizes(node)[5], _MOST_RESULTS)
-    return sum(-(-count // 4) for count in terms) * (-(-results // 4) * 32 + 16) + max(terms)
+    fours = sum(-(-count // 4) for count in terms)
+    return fours * (-(-results // 4) * 32 + 16) + max(terms) * node.inputs[0].type.dtype.numpy.itemsize
 
 
-_KERNEL = Kernel(_C, _qconv2d, dtypes=(DType.I8,), applies=_has_few_parts, scratch=_scratch)
-KERNELS = {"qconv2d": _KERNEL, "qdense": _KERNEL}
+_KERNELS = (
+    Kernel(_C, _qconv2d, dtypes=(DType.I8,), applies=_has_few_parts, scratch=_scratch),
+    Kernel(_I16_C, _qconv2d, dtypes=(DType.I16,), applies=_has_few_parts, scratch=_scratch),
+)
+KERNELS = {"qconv2d": _KERNELS, "qdense": _KERNELS}

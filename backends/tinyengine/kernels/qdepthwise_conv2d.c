@@ -78,7 +78,7 @@ static PERHAPS inline void store_eight_i8(int8_t *y, uint8_t *mask, int at, cons
         memcpy(&sum, sums + i, sizeof sum);
         memcpy(&bias, q->bias + o + i, sizeof bias);
         memcpy(&scale, q->scale + o + i, sizeof scale);
-        const lanes_i32 r = rescaled_lanes_i8(sum, bias, scale, q->zero);
+        const lanes_i32 r = rounded_lanes(sum, bias, scale, BEYOND_I8) + q->zero;
         for (int k = 0; k < 4; k++)
             store_i8(y, mask, at + i + k, r[k]);
     }
@@ -110,7 +110,11 @@ static void qdepthwise_conv2d_i8(int8_t *y, uint8_t *mask, const int8_t *x, cons
                                  const int8_t *w1, const int32_t *bias, const float *scale,
                                  const int32_t *multiplier, const int *sizes) {
     const qdepthwise_sizes s = {read_window(sizes), sizes[15], sizes[16]};
-    const requantization q = {bias, scale, multiplier, sizes[17], sizes[18]};
+    const requantization q = {.bias = bias,
+                              .scale = scale,
+                              .multiplier = multiplier,
+                              .rounding = sizes[17],
+                              .zero = sizes[18]};
     const window_sizes *w = &s.window;
     clear_mask(mask, w->batch * w->out_height * w->out_width * w->out_channels);
     for (int i = 0; i < w->batch * w->out_height; i++) {

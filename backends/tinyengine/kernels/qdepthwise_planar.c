@@ -211,7 +211,11 @@ static void qdepthwise_planar_i8(int8_t *y, uint8_t *mask, const int8_t *x, cons
                                  const int32_t *multiplier, const int *sizes, void *working) {
     const planar_sizes s = {read_window(sizes), sizes[16], sizes[15],
                             sizes[19],          sizes[20], {w0, w1}};
-    const requantization q = {bias, scale, multiplier, sizes[17], sizes[18]};
+    const requantization q = {.bias = bias,
+                              .scale = scale,
+                              .multiplier = multiplier,
+                              .rounding = sizes[17],
+                              .zero = sizes[18]};
     const window_sizes *w = &s.window;
     uint32_t *taps = working;
     uint32_t *planes = taps + 8 * w->kernel_height * s.pairs;

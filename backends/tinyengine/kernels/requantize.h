@@ -18,12 +18,18 @@
 #define BEYOND_I8 1024
 #define BEYOND_I16 131072
 
-// Of each output channel: bias, scale, and for the fixed-point ways mantissa and shift.
+// Of each output channel: bias, scale, and for the fixed-point ways mantissa and shift. Of int8 how
+// to round and the zero point, of int16 the ends of the results.
 typedef struct {
     const int32_t *bias;
     const float *scale;
     const int32_t *multiplier;
-    int rounding, zero;
+    union {
+        int rounding, low;
+    };
+    union {
+        int zero, high;
+    };
 } requantization;
 
 static inline int32_t saturated_i32(int64_t x) {
@@ -40,14 +46,18 @@ static inline int32_t saturating_add_i32(int32_t a, int32_t b) {
 #endif
 }
 
+// The nearest integer, half to even, within +-beyond; NaN becomes one of the ends.
+static inline int32_t nearest_within_f32(float x, float beyond) {
+    return nearest_f32(x > -beyond ? x < beyond ? x : beyond : -beyond);
+}
+
 // Within +-BEYOND_I8, beyond which all clamp alike.
 static inline int32_t limited_i32(int64_t x) {
     return x > BEYOND_I8 ? BEYOND_I8 : x < -BEYOND_I8 ? -BEYOND_I8 : (int32_t)x;
 }
 
-// The nearest integer, half to even, within +-BEYOND_I8; NaN becomes one of the ends.
 static inline int32_t nearest_limited_f32(float x) {
-    return nearest_f32(x > -BEYOND_I8 ? x < BEYOND_I8 ? x : BEYOND_I8 : -BEYOND_I8);
+    return nearest_within_f32(x, BEYOND_I8);
 }
 
 // x / 2^exponent, half away from zero.
@@ -99,9 +109,8 @@ static inline void store_i8(int8_t *y, uint8_t *mask, int i, int32_t x) {
         mark_i8(mask, i, x);
 }
 
-// The nearest integer, half to even, within +-BEYOND_I16; NaN becomes one of the ends.
 static inline int32_t nearest_beyond_i16_f32(float x) {
-    return nearest_f32(x > -BEYOND_I16 ? x < BEYOND_I16 ? x : BEYOND_I16 : -BEYOND_I16);
+    return nearest_within_f32(x, BEYOND_I16);
 }
 
 // What `store_i16` takes, for the sum of an output with its bias.

@@ -16,29 +16,29 @@ typedef struct {
     int32_t a, b, c, d;
 } quad_i32;
 
-// rint(saturate(sum + bias) * scale) + zero of four channels, at least where a clamp to int8 makes
-// a difference.
-static MERGED lanes_i32 rescaled_lanes_i8(lanes_i32 sums, lanes_i32 bias, lanes_f32 scale,
-                                          int zero) {
+// rint(saturate(sum + bias) * scale) of four channels, at least within +-beyond.
+static MERGED lanes_i32 rounded_lanes(lanes_i32 sums, lanes_i32 bias, lanes_f32 scale,
+                                      float beyond) {
 #if defined(__SSE2__)
-    const lanes_f32 limit = {BEYOND_I8, BEYOND_I8, BEYOND_I8, BEYOND_I8};
+    const lanes_f32 limit = {beyond, beyond, beyond, beyond};
     const lanes_i32 wrapped = (lanes_i32)((lanes_u32)sums + (lanes_u32)bias);
     const lanes_i32 over = ((sums ^ wrapped) & (bias ^ wrapped)) >> 31;
     const lanes_i32 t = (wrapped & ~over) | (((bias >> 31) ^ INT32_MAX) & over);
     const lanes_f32 p = __builtin_convertvector(t, lanes_f32) * scale;
     const lanes_f32 limited = __builtin_ia32_maxps(__builtin_ia32_minps(p, limit), -limit);
-    return __builtin_ia32_cvtps2dq(limited) + zero;
+    return __builtin_ia32_cvtps2dq(limited);
 #else
     lanes_i32 r;
     for (int i = 0; i < 4; i++)
-        r[i] = nearest_limited_f32((float)saturating_add_i32(sums[i], bias[i]) * scale[i]) + zero;
+        r[i] = nearest_within_f32((float)saturating_add_i32(sums[i], bias[i]) * scale[i], beyond);
     return r;
 #endif
 }
 
-// The same for four sums of one channel.
-static MERGED quad_i32 rescaled_four_i8(quad_i32 sums, int32_t bias, float scale, int zero) {
+// The same for four sums of one channel; where no limit is needed there is none.
+static MERGED quad_i32 rounded_four(quad_i32 sums, int32_t bias, float scale, float beyond) {
 #if defined(__ARM_FP) && defined(__thumb2__)
+    (void)beyond;
     int32_t a = saturating_add_i32(sums.a, bias), b = saturating_add_i32(sums.b, bias);
     int32_t c = saturating_add_i32(sums.c, bias), d = saturating_add_i32(sums.d, bias);
     __asm__("vmov s28, s29, %0, %1\n vmov s30, s31, %2, %3\n"
@@ -52,24 +52,38 @@ static MERGED quad_i32 rescaled_four_i8(quad_i32 sums, int32_t bias, float scale
             : "+r"(a), "+r"(b), "+r"(c), "+r"(d)
             : "t"(scale)
             : "s28", "s29", "s30", "s31");
-    return (quad_i32){saturating_add_i32(a, zero), saturating_add_i32(b, zero),
-                      saturating_add_i32(c, zero), saturating_add_i32(d, zero)};
+    return (quad_i32){a, b, c, d};
 #elif defined(__SSE2__)
     const lanes_i32 t = {sums.a, sums.b, sums.c, sums.d};
     const lanes_i32 biases = {bias, bias, bias, bias};
-    const lanes_i32 r = rescaled_lanes_i8(t, biases, (lanes_f32){scale, scale, scale, scale}, zero);
+    const lanes_i32 r = rounded_lanes(t, biases, (lanes_f32){scale, scale, scale, scale}, beyond);
     return (quad_i32){r[0], r[1], r[2], r[3]};
 #else
-    return (quad_i32){nearest_limited_f32((float)saturating_add_i32(sums.a, bias) * scale) + zero,
-                      nearest_limited_f32((float)saturating_add_i32(sums.b, bias) * scale) + zero,
-                      nearest_limited_f32((float)saturating_add_i32(sums.c, bias) * scale) + zero,
-                      nearest_limited_f32((float)saturating_add_i32(sums.d, bias) * scale) + zero};
+    return (quad_i32){nearest_within_f32((float)saturating_add_i32(sums.a, bias) * scale, beyond),
+                      nearest_within_f32((float)saturating_add_i32(sums.b, bias) * scale, beyond),
+                      nearest_within_f32((float)saturating_add_i32(sums.c, bias) * scale, beyond),
+                      nearest_within_f32((float)saturating_add_i32(sums.d, bias) * scale, beyond)};
 #endif
+}
+
+// Plus a zero point what `rounded_four` gives, which only processors that saturate do not limit.
+static inline int32_t add_zero(int32_t rounded, int zero) {
+#if defined(__ARM_FP) && defined(__thumb2__)
+    return saturating_add_i32(rounded, zero);
+#else
+    return rounded + zero;
+#endif
+}
+
+static MERGED quad_i32 rescaled_four_i8(quad_i32 sums, int32_t bias, float scale, int zero) {
+    const quad_i32 r = rounded_four(sums, bias, scale, BEYOND_I8);
+    return (quad_i32){add_zero(r.a, zero), add_zero(r.b, zero), add_zero(r.c, zero),
+                      add_zero(r.d, zero)};
 }
 
 // Where results go: y[at], y[at + pitch], ...
 typedef struct {
-    int8_t *y;
+    void *y;
     uint8_t *mask;
     int pitch;
 } result_place;
@@ -100,4 +114,20 @@ static MERGED void store_four_i8(int8_t *y, uint8_t *mask, int at, int pitch, qu
     to[3 * pitch] = clamp_i8(r.d);
     if (mask)
         mark_four_i8(mask, at, pitch, r);
+}
+
+// Sums of 64 bits: `rows` of output channel o.
+static SEPARATE void store_some_i16(const result_place *to, int at, const int64_t *sums, int rows,
+                                    int o, const requantization *q) {
+    for (int m = 0; m < rows; m++)
+        store_i16(to->y, to->mask, at + m * to->pitch,
+                  rescaled_i16(sums[m] + q->bias[o], q->scale[o]), q->low, q->high);
+}
+
+static SEPARATE void mark_four_i16(uint8_t *mask, int at, int pitch, quad_i32 r,
+                                   const requantization *q) {
+    mark_within(mask, at, r.a, q->low, q->high);
+    mark_within(mask, at + pitch, r.b, q->low, q->high);
+    mark_within(mask, at + 2 * pitch, r.c, q->low, q->high);
+    mark_within(mask, at + 3 * pitch, r.d, q->low, q->high);
 }

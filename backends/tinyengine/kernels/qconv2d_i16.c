@@ -1,0 +1,77 @@
+#include "int16_tiles.h"
+#include "qconv_windows.h"
+
+// The columns of some neighbours in a row of results of one group; the last is repeated where they
+// are no fours. `row` is room for one window.
+static SEPARATE void qconv_columns_i16(uint32_t *columns, int8_t *row, const int8_t *image,
+                                       int rows, int iy, int ix, const qconv_sizes *s) {
+    for (int part = 0; part < s->parts; part++) {
+        for (int m = 0; m < ((rows + 3) & ~3); m++) {
+            const int x = ix + at_most(m, rows - 1) * s->window.stride_x;
+            const void *seen = window_bytes(row, image, iy, x, s->channels[part], s);
+            spread_column_i16(columns + m / 4 * COLUMN_WORDS * s->fours + m % 4, seen,
+                              s->terms[part]);
+        }
+        columns += COLUMN_WORDS * FOURS(s->terms[part]);
+        image += s->channels[part];
+    }
+}
+
+// Two channels of `groups` of four results, which int32 holds; one group at a time if there are
+// bits to set.
+static inline void qconv_fours_i16(const result_place *to, int at, widened_pair *job, int groups,
+                                   int fours, const requantization *q) {
+    const int each = to->mask ? 1 : groups;
+    const uint32_t *columns = job->columns;
+    for (; groups > 0; groups -= each, at += 4 * to->pitch, columns += COLUMN_WORDS * fours) {
+        job->y = (int16_t *)to->y + at;
+        job->columns = columns;
+        job->groups = each;
+        finish_pair_i16(job);
+        if (to->mask) {
+            mark_four_i16(to->mask, at, to->pitch, results_of(job, 0), q);
+            mark_four_i16(to->mask, at + 1, to->pitch, results_of(job, 1), q);
+        }
+    }
+}
+
+// Any number of results, channels o and perhaps o + 1, sums of any length.
+static SEPARATE void qconv_some_i16(const result_place *to, int at, widened_pair *job, int rows,
+                                    int o, int channels, int fours, const requantization *q) {
+    int64_t sums[8];
+    for (; rows > 0; rows -= 4, at += 4 * to->pitch, job->columns += COLUMN_WORDS * fours) {
+        sum_pair_i16(sums, *job);
+        for (int n = 0; n < channels; n++)
+            store_some_i16(to, at + n, sums + 4 * n, at_most(rows, 4), o + n, q);
+    }
+}
+
+// All channels of a group for `rows` results, whose columns these are; `at` is the first result.
+static SEPARATE void qconv_group_i16(const result_place *to, int at, const uint32_t *columns,
+                                     uint32_t *weights, int rows, int group, const qconv_sizes *s,
+                                     const requantization *q) {
+    const int out = s->window.out_channels / s->groups, end = (group + 1) * out;
+    for (int o = group * out; o < end; o += 2) {
+        const int channels = at_most(end - o, 2);
+        widened_pair job = qconv_pair(weights, o, channels, s, q);
+        const int fits = fits_i32(s->fours, job.bias[0]) && fits_i32(s->fours, job.bias[1]);
+        const int groups = channels == 2 && fits ? rows / 4 : 0;
+        job.zero = (int)low_halves((uint32_t)q->low, (uint32_t)q->high);
+        job.columns = columns;
+        if (groups)
+            qconv_fours_i16(to, at + o, &job, groups, s->fours, q);
+        job.columns = columns + groups * COLUMN_WORDS * s->fours;
+        if (4 * groups < rows)
+            qconv_some_i16(to, at + o + 4 * groups * to->pitch, &job, rows - 4 * groups, o,
+                           channels, s->fours, q);
+    }
+}
+
+// working: as `qconv2d` has it.
+static void qconv2d_i16(int16_t *y, uint8_t *mask, const int16_t *x, const int8_t *w0,
+                        const int8_t *w1, const int8_t *w2, const int8_t *w3, const int32_t *bias,
+                        const float *scale, const int *sizes, void *working) {
+    const qconv_sizes s = read_qconv(sizes, 2, w0, w1, w2, w3);
+    const requantization q = {.bias = bias, .scale = scale, .low = sizes[21], .high = sizes[22]};
+    qconv2d(y, mask, x, &s, &q, (qconv_steps){qconv_columns_i16, qconv_group_i16}, working);
+}
