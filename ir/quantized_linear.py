@@ -93,12 +93,12 @@ class Linear:
     # Forward.
 
     def _infer(self, types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
+        check_activations(types[:1], attrs, "x_zero", "y_zero")
         count = parts(attrs)
         multipliers = 0 if rounding(attrs) == "float" else 1
         if len(types) != count + 3 + multipliers:
             raise ValueError(f"wants {count + 3 + multipliers} operands, got {len(types)}")
         x, *weights = types[: count + 1]
-        check_activations([x], attrs, "x_zero", "y_zero")
         w = self._whole(weights)
         (y,) = self.forward.infer([f32(*x.shape), f32(*w.shape)], attrs)
         channels = w.shape[self.out_axis]

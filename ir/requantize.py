@@ -63,7 +63,7 @@ def check_activations(types: Sequence[TensorType], attrs: Attrs, *zeros: str) ->
     if bits == 8 and not {"y_min", "y_max"}.isdisjoint(attrs):
         raise ValueError("y_min and y_max are for 16 bits")
     low, high = ends(attrs)
-    if not -(2**15) <= low <= high < 2**15:
+    if not (isinstance(low, int) and isinstance(high, int) and -(2**15) <= low <= high < 2**15):
         raise ValueError(f"y_min {low} and y_max {high} are no range of int16")
 
 
