@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from gradlet.ir import int8_functions
 from gradlet.ir.graph import Graph
 from gradlet.ir.op_def import Emit
 from gradlet.ir.program import Program
@@ -219,7 +220,7 @@ ATTRIBUTES = {"clip": {"lo": -0.51, "hi": 1.23}, "elu": {"alpha": 0.7}, "leaky_r
 
 
 @pytest.mark.parametrize(("y_scale", "ends"), [*zip([0.00003, 0.0002], ENDS, strict=True)])
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", int8_functions.FUNCTIONS)
 def test_qlookup(run, function, y_scale, ends):
     """Of all integers: the nearest to the function every 128, in between lines, within 1: half for each rounding."""
     low, high = ends.get("y_min", LOW), ends.get("y_max", HIGH)
