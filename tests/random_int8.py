@@ -1,4 +1,4 @@
-"""Random int8 networks with an update rule, a scheme and a type of gradients; the same for the same seed."""
+"""Random networks of int8 or int16 activations, with an update rule and a scheme; the same for the same seed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from gradlet.ir.graph import Graph, Role, Value
-from gradlet.ir.op_def import Emit, OpSet
+from gradlet.ir.op_def import Emit, OpDef, OpSet
 from gradlet.ir.program import Program
-from gradlet.ir.tensor_type import QuantParams
+from gradlet.ir.tensor_type import DType, QuantParams
 from gradlet.optimizers.layers import find_layers
-from gradlet.tests.random_int8_functions import FUNCTIONS_OF_ONE
+from gradlet.tests.random_int8_functions import FUNCTIONS_OF_ONE, INT8_FUNCTIONS
 from gradlet.tests.random_int8_network import RandomNetwork, image, one_of, quant_of
-from gradlet.tests.random_int8_pairs import PAIRS
+from gradlet.tests.random_int8_pairs import INT8_PAIRS, PAIRS
 
 UPDATES = (
     "sgd",
@@ -42,6 +42,8 @@ SCHEMES = (
 )
 GRADIENTS = ("int8", "int8", "int8", "int16", "float32")
 LEARNING_RATES = (0.01, 0.05, 0.3)
+# Of the networks.
+INT16_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ def draw(seed: int, ops: OpSet) -> Int8Case:
     """The network of a seed."""
     rng = np.random.default_rng([8, seed])
     gradients, update, scheme = (one_of(rng, choices) for choices in (GRADIENTS, UPDATES, SCHEMES))
-    net = RandomNetwork(rng, Emit(ops, Graph(f"int8_{seed}")), may_divide=scheme == "full")
+    # Drawn apart: networks of int8 are what they would be without others.
+    bits = 16 if np.random.default_rng([7, seed]).random() < INT16_SHARE else 8
+    net = RandomNetwork(rng, Emit(ops, Graph(f"int8_{seed}")), may_divide=scheme == "full", bits=bits)
     x = net.start()
     for k in range(int(rng.integers(1, 6))):
         net.emit.loc = f"block{k}"
@@ -116,20 +120,22 @@ def draw(seed: int, ops: OpSet) -> Int8Case:
     return Int8Case(Program(graph), options, classes, 100.0 if loud else float(one_of(rng, LEARNING_RATES)), seed)
 
 
-def quantized_ops(ops: OpSet) -> frozenset[str]:
-    """Forward ops that read or make int8, as their examples show."""
-    return frozenset(
-        op.name
-        for op in ops
-        if op.gradient and any(t.quant for e in op.examples for t in (*e.types, *op.infer(e.types, e.attrs)))
-    )
+def quantized_ops(ops: OpSet, *dtypes: DType) -> frozenset[str]:
+    """Forward ops that read or make quantised tensors of these types, as their examples show."""
+
+    def has(op: OpDef) -> bool:
+        types = (t for e in op.examples for t in (*e.types, *op.infer(e.types, e.attrs)))
+        return any(t.quant and t.dtype in dtypes for t in types)
+
+    return frozenset(op.name for op in ops if op.gradient and has(op))
 
 
 def grow(net: RandomNetwork, x: Value) -> Value:
     """One more block; sometimes its input is kept for a later sum."""
     if net.chance(0.4):
         net.kept.append(x)
-    return one_of(net.rng, IMAGE_BLOCKS if len(x.type.shape) == 4 else FLAT_BLOCKS)(net, x)
+    blocks = IMAGE_BLOCKS if len(x.type.shape) == 4 else FLAT_BLOCKS
+    return one_of(net.rng, [b for b in blocks if net.bits == 8 or b not in INT8_ONLY])(net, x)
 
 
 def finish(net: RandomNetwork, x: Value, classes: int) -> Value:
@@ -269,6 +275,7 @@ IMAGE_BLOCKS: tuple[Block, ...] = (
     *FUNCTIONS_OF_ONE,
     *PAIRS,
 )
+INT8_ONLY = (*INT8_FUNCTIONS, *INT8_PAIRS)
 FLAT_BLOCKS: tuple[Block, ...] = (
     qdense,
     qdense,

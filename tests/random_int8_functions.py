@@ -39,3 +39,5 @@ def normalized(net: RandomNetwork, x: Value) -> Value:
 
 
 FUNCTIONS_OF_ONE = (looked_up, normalized)
+# These have no form on int16.
+INT8_FUNCTIONS = (normalized,)

@@ -1,4 +1,4 @@
-"""What random int8 networks are made of: layers with seeded weights, whose results use the range of int8."""
+"""What random int8 networks are made of: layers with seeded weights, whose results use the range of their type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from gradlet.ir.graph import Role, Value
 from gradlet.ir.op_def import Emit
-from gradlet.ir.requantize import ROUNDINGS, quantize_multipliers
+from gradlet.ir.requantize import DTYPES, ROUNDINGS, quantize_multipliers
 from gradlet.ir.tensor_type import DType, QuantParams, TensorType, f32
 
 _UNCLAMPED = 1e-9  # a scale with which no sum is clamped
@@ -19,14 +19,16 @@ class RandomNetwork:
     """A graph that grows.
 
     Attributes:
+        bits: Of activations: 8 or 16.
         rounding: Of all ops.
         kept: Values for later sums.
         samples: What every value is for one random batch.
     """
 
-    def __init__(self, rng: np.random.Generator, emit: Emit, *, may_divide: bool):
-        self.rng, self.emit, self.may_divide = rng, emit, may_divide
-        self.rounding: str = one_of(rng, ROUNDINGS)
+    def __init__(self, rng: np.random.Generator, emit: Emit, *, may_divide: bool, bits: int = 8):
+        self.rng, self.emit, self.may_divide, self.bits = rng, emit, may_divide, bits
+        rounding: str = one_of(rng, ROUNDINGS)
+        self.rounding = rounding if bits == 8 else "float"
         self.kept: list[Value] = []
         self.samples: dict[Value, np.ndarray] = {}
 
@@ -41,13 +43,15 @@ class RandomNetwork:
         """The input: integers, or floats that learn to be moved before they are quantised."""
         shape = (self.integer(1, 3), self.integer(3, 9), self.integer(3, 9), self.integer(1, 9))
         if self.chance(0.7):
-            quant = QuantParams((float(self.rng.uniform(0.01, 0.05)),), (self.integer(-128, 127),))
-            return self._sampled(self.emit.graph.add_input("x", TensorType(DType.I8, shape, quant)))
+            quant = self.quant(float(self.rng.uniform(0.01, 0.05)), self.integer(-128, 127))
+            return self._sampled(self.emit.graph.add_input("x", TensorType(DTYPES[self.bits], shape, quant)))
         x = self._sampled(self.emit.graph.add_input("x", f32(*shape)))
         self.emit.loc = "quantize"
         if self.chance(0.5):
             x = self.op("add", x, self.state("shift", self.rng.normal(0, 0.1, shape)))
-        return self.op("quantize", x, scale=0.02, zero_point=self.integer(-20, 20), rounding=self.rounding)
+        quant = self.quant(0.02, self.integer(-20, 20))
+        attrs = {"scale": quant.scale[0], "zero_point": quant.zero_point[0], **self._width()}
+        return self.op("quantize", x, **attrs, rounding=self.rounding)
 
     def op(self, name: str, *operands: Value, **attrs: Any) -> Value:
         """Emits a node with one result, and computes the sample of that."""
@@ -55,13 +59,24 @@ class RandomNetwork:
         (self.samples[y],) = self.emit.ops[name].evaluate([self._content(v) for v in operands], attrs)
         return y
 
+    def quant(self, scale: float, zero: int) -> QuantParams:
+        """What activations stand for, from the scale and zero point that int8 would have."""
+        return QuantParams((scale,), (zero,)) if self.bits == 8 else QuantParams((scale / 256,), (0,))
+
+    def _width(self) -> dict[str, int]:
+        """The attribute `bits`, where it is not the usual one."""
+        return {} if self.bits == 8 else {"bits": self.bits}
+
     def range_of(self, real: np.ndarray) -> dict[str, Any]:
-        """y_scale and y_zero for values of this distribution, most of the time without much clamping."""
+        """Attributes of results of this distribution, most of the time without much clamping."""
         keep = float(self.rng.uniform(0.9, 1))
         low = 0.0 if self.chance(0.5) else float(np.quantile(real, 1 - keep))
         high = float(np.quantile(real, keep))
         low, high = min(low, 0.0), max(high, 1e-3)
         factor = one_of(self.rng, (0.05, 20.0)) if self.chance(0.08) else 1.0
+        if self.bits == 16:
+            limits = {"y_min": 0, "y_max": one_of(self.rng, (2**15 - 1, 30000))} if low == 0 else {}
+            return {"y_scale": factor * max(high, -low) / (2**15 - 1), "y_zero": 0, **limits, **self._width()}
         scale = factor * (high - low) / 255
         return {"y_scale": scale, "y_zero": int(np.clip(round(-128 - low / scale), -128, 127))}
 
@@ -78,10 +93,11 @@ class RandomNetwork:
         return self.applied(op, x, weights, scales, **attrs)
 
     def applied(self, op: str, x: Value, weights: list[Value], scales: np.ndarray, **attrs: Any) -> Value:
-        """An op with a bias of its own, whose results use the range of int8."""
+        """An op with a bias of its own, whose results use the range of their type."""
         (x_scale,), (x_zero,) = quant_of(x).scale, quant_of(x).zero_point
         unit = x_scale * scales
         shift = np.rint(self.rng.normal(0, 0.2, len(unit)) / np.where(unit > 0, unit, 1e-3))
+        shift = np.clip(shift, 1 - 2**31, 2**31 - 1)
         if self.chance(0.2):
             shift[:1] = (2**31 - 1) * (-1) ** self.integer(0, 1)
         bias = self.state("bias", shift.astype(np.int32), QuantParams(tuple(unit.tolist()), (0,) * len(unit), 0))
@@ -98,7 +114,7 @@ class RandomNetwork:
         return self.op(op, x, *weights, bias, *constants, **attrs, **y, rounding=self.rounding)
 
     def real(self, x: Value) -> np.ndarray:
-        """What the sample of an int8 value stands for."""
+        """What the sample of a quantised value stands for."""
         real: np.ndarray = quant_of(x).scale[0] * (self._content(x).astype(np.float64) - quant_of(x).zero_point[0])
         return real
 
@@ -112,7 +128,8 @@ class RandomNetwork:
         return weight, scales
 
     def floats(self, x: Value) -> Value:
-        return self.op("dequantize", x, scale=quant_of(x).scale[0], zero_point=quant_of(x).zero_point[0])
+        quant = quant_of(x)
+        return self.op("dequantize", x, scale=quant.scale[0], zero_point=quant.zero_point[0], **self._width())
 
     def float_dense(self, x: Value, size: int) -> Value:
         weight = self.state("weight", self.rng.normal(0, np.sqrt(1 / x.type.shape[1]), (size, x.type.shape[1])))
@@ -126,13 +143,15 @@ class RandomNetwork:
         type_ = TensorType(DType(init.dtype.name), init.shape, quant)
         return self.emit.graph.add_state(self._named(name), init, type_, trainable=self.chance(0.85))
 
-    def int8_constant(self, shape: tuple[int, ...], quant: QuantParams) -> Value:
-        init = self.rng.integers(-128, 128, shape).astype(np.int8)
-        type_ = TensorType(DType.I8, shape, quant)
+    def constant(self, shape: tuple[int, ...], quant: QuantParams) -> Value:
+        """Integers from all of the range of activations."""
+        dtype, end = DTYPES[self.bits], 2 ** (self.bits - 1)
+        init = self.rng.integers(-end, end, shape).astype(dtype.numpy)
+        type_ = TensorType(dtype, shape, quant)
         return self.emit.graph.add_state(self._named("constant"), init, type_, Role.BUFFER)
 
     def pair(self, op: str, a: Value, b: Value, real: np.ndarray, **attrs: Any) -> Value:
-        """An op on two int8 tensors, whose exact result is `real`."""
+        """An op on two quantised tensors, whose exact result is `real`."""
         for name, value in (("x1", a), ("x2", b)):
             attrs |= {f"{name}_scale": quant_of(value).scale[0], f"{name}_zero": quant_of(value).zero_point[0]}
         return self.op(op, a, b, **attrs, **self.range_of(real), rounding=self.rounding)
@@ -167,4 +186,5 @@ def image(type_: TensorType, rng: np.random.Generator) -> np.ndarray:
     normal = rng.normal(size=type_.shape)
     if type_.dtype is DType.F32:
         return normal.astype(np.float32)
-    return np.clip(np.rint(60 * normal), -128, 127).astype(np.int8)
+    end = 2 ** (type_.dtype.bits - 1)
+    return np.clip(np.rint(60 / 128 * end * normal), -end, end - 1).astype(type_.dtype.numpy)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from gradlet.ir.graph import Value
-from gradlet.ir.tensor_type import QuantParams
 from gradlet.tests.random_int8_network import RandomNetwork, one_of, quant_of
 
 
@@ -41,30 +40,28 @@ def _squeezed(net: RandomNetwork, x: Value) -> Value:
 def with_constant(net: RandomNetwork, x: Value) -> Value:
     """x times or plus one number for each channel, or one alone."""
     size = one_of(net.rng, (1, x.type.shape[-1]))
-    constant = net.int8_constant(
-        (size,), QuantParams((float(net.rng.uniform(0.004, 0.03)),), (net.integer(-128, 127),))
-    )
+    constant = net.constant((size,), net.quant(float(net.rng.uniform(0.004, 0.03)), net.integer(-128, 127)))
     a, b = net.real(x), net.real(constant)
     return net.pair("qmul", x, constant, a * b) if net.chance(0.5) else net.pair("qadd", constant, x, a + b)
 
 
 def bent(net: RandomNetwork, x: Value) -> Value:
     """With a slope for each channel where it is negative."""
-    slopes = net.int8_constant((x.type.shape[-1],), QuantParams((0.004,), (net.integer(-128, 0),)))
+    slopes = net.constant((x.type.shape[-1],), net.quant(0.004, net.integer(-128, 0)))
     a = net.real(x)
     return net.pair("qprelu", x, slopes, np.where(a >= 0, a, a * net.real(slopes)))
 
 
 def limited(net: RandomNetwork, x: Value) -> Value:
-    constant = net.int8_constant((x.type.shape[-1],), quant_of(x))
+    constant = net.constant((x.type.shape[-1],), quant_of(x))
     return net.op(one_of(net.rng, ("maximum", "minimum")), x, constant)
 
 
 def squared(net: RandomNetwork, x: Value) -> Value:
     """The squared difference to an earlier value of the same shape, or to a constant."""
     same = [v for v in net.kept if v.type.shape == x.type.shape and v is not x]
-    quant = QuantParams((float(net.rng.uniform(0.01, 0.05)),), (net.integer(-128, 127),))
-    other = one_of(net.rng, same) if same else net.int8_constant((x.type.shape[-1],), quant)
+    quant = net.quant(float(net.rng.uniform(0.01, 0.05)), net.integer(-128, 127))
+    other = one_of(net.rng, same) if same else net.constant((x.type.shape[-1],), quant)
     return net.pair("qsquared_difference", x, other, (net.real(x) - net.real(other)) ** 2)
 
 
@@ -75,11 +72,13 @@ def multiplied(net: RandomNetwork, x: Value) -> Value:
         other, turned = x, True
     else:
         shape = (net.integer(2, 9), last)
-        quant = QuantParams((float(net.rng.uniform(0.01, 0.05)),), (net.integer(-20, 20),))
-        other = net.int8_constant(shape if turned else shape[::-1], quant)
+        quant = net.quant(float(net.rng.uniform(0.01, 0.05)), net.integer(-20, 20))
+        other = net.constant(shape if turned else shape[::-1], quant)
     a, b = net.real(x), net.real(other)
     product = a @ (np.swapaxes(b, -1, -2) if turned else b)
     return net.pair("qmatmul", x, other, product, **({"transpose_b": True} if turned else {}))
 
 
 PAIRS = (gated, gated, levelled, with_constant, bent, limited, squared, multiplied)
+# These have no form on int16.
+INT8_PAIRS = (bent, squared)

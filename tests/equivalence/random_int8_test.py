@@ -1,4 +1,4 @@
-"""100 random int8 networks take the same steps on all backends, bit by bit where gradients are integers."""
+"""100 random int8 and int16 networks take the same steps on all backends, bit by bit where gradients are integers."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,6 +9,7 @@ from gradlet.backends.reference.session import ReferenceSession
 from gradlet.ir.graph import Graph
 from gradlet.ir.passes import Context
 from gradlet.ir.program import Program
+from gradlet.ir.tensor_type import DType
 from gradlet.ir.verifier import verify
 from gradlet.optimizers.clone import clone
 from gradlet.optimizers.compilation import optimize
@@ -102,7 +103,8 @@ def test_the_networks_use_all_quantised_ops():
     windows = {f"{op} {f}" for op in LINEAR[:2] for f in ("strides", "dilation", "uneven padding")}
     special = {"qconv2d groups", "qdepthwise_conv2d channel multiplier", "qavg_pool2d window", "float shift learns"}
     broadcast = {"qadd broadcast", "qmul broadcast", "qadd_input_grad", "qmul_input_grad"}
-    missing = (rounding | masked | linear | windows | special | broadcast | USED) - found
+    int16 = {f"{op} int16" for op in INT16} | {f"{op}{f}" for op in LINEAR for f in ("_weight_grad int16", " ends")}
+    missing = (rounding | masked | linear | windows | special | broadcast | int16 | USED) - found
     assert not missing
     assert {case.gradients for case in drawn} == {"int8", "int16", "float32"}
     assert {case.program.graph.inputs[0].type.shape[0] for case in drawn} == {1, 2, 3}
@@ -123,7 +125,8 @@ MOVES = {
     "split",
     "transpose",
 }
-USED = quantized_ops(TOOLS.ops) - MOVES
+USED = quantized_ops(TOOLS.ops, DType.I8, DType.I16) - MOVES
+INT16 = quantized_ops(TOOLS.ops, DType.I16) - MOVES
 ROUNDED = sorted(op for op in USED if any("rounding" in e.attrs for e in TOOLS.ops[op].examples))
 LINEAR = ("qconv2d", "qdepthwise_conv2d", "qdense")
 
@@ -145,6 +148,8 @@ def features(graph: Graph) -> Iterator[str]:
             attrs.get("rounding", ""): True,
             "parts": len(weights) > 1,
             "part learns": len({w.trainable for w in weights}) > 1,
+            "int16": any(v.type.dtype is DType.I16 and v.type.quant for v in (*node.inputs, *node.outputs)),
+            "ends": attrs.get("y_max", 2**15 - 1) < 2**15 - 1,
             "strides": max(attrs.get("strides", (1,))) > 1,
             "dilation": max(attrs.get("dilation", (1,))) > 1,
             "uneven padding": padding[:2] != padding[2:],
