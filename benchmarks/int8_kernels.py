@@ -1,6 +1,6 @@
 """What the int8 kernels cost: instructions for each multiply-accumulate, on the emulated Cortex-M7.
 
-python -m gradlet.benchmarks.int8_kernels [--portable] [--target stm32f746] [--json FILE]
+python -m gradlet.benchmarks.int8_kernels [--int16] [--portable] [--target stm32f746] [--json FILE]
                                                         or: ./bazelw run //benchmarks:int8_kernels
 
 Layers of MCUNet at 128x128, each a program of its own. Instructions are exact and the same in every run;
@@ -39,6 +39,7 @@ QUANT = {"x_zero": -128, "y_zero": -128, "y_scale": 6 / 255}
 SUM = {"x1_scale": 0.05, "x1_zero": -3, "x2_scale": 0.03, "x2_zero": 10, "y_scale": 0.06, "y_zero": -7}
 MEAN = {"x_scale": 0.05, "x_zero": -3, "y_scale": 0.04, "y_zero": 3}
 COLUMNS = ("op", "operands", "multiply-accumulates", "instructions", "each", "ms here")
+LINEAR = ("qconv2d", "qdepthwise_conv2d", "qdense")
 RUNS = 20
 
 Use = tuple[str, list[TensorType], Attrs]
@@ -64,15 +65,18 @@ def uses() -> Iterator[Use]:
     yield "qconv2d", first, {"strides": (2, 2), "padding": (1, 1, 1, 1)} | QUANT
     for size, channels, out in ((64, 16, 8), (64, 8, 32), (32, 16, 48), (32, 48, 16), (16, 24, 120), (16, 120, 24)):
         yield pointwise(size, channels, out)
+    yield pointwise(16, 16, 96)
+    yield "qconv2d", [i8(1, 20, 20, 16), i8(16, 3, 3, 16), i32(16), f32(16)], depthwise(20, 16, 3)[2]
     for size, channels, out in ((8, 40, 160), (8, 160, 40), (8, 48, 192), (4, 96, 384), (4, 384, 96), (4, 96, 576)):
         yield pointwise(size, channels, out)
     yield pointwise(4, 384, 96, mask=True)
     for size, channels, kernel, stride in ((64, 16, 3, 1), (32, 48, 3, 1), (32, 48, 7, 2), (16, 120, 3, 1)):
         yield depthwise(size, channels, kernel, stride)
-    for size, channels, kernel in ((8, 160, 7), (8, 160, 5), (4, 384, 5), (4, 576, 3)):
+    for size, channels, kernel in ((16, 48, 3), (16, 48, 7), (8, 160, 7), (8, 160, 5), (4, 384, 5), (4, 576, 3)):
         yield depthwise(size, channels, kernel)
     yield depthwise(4, 384, 5, mask=True)
-    yield "qdense", [i8(1, 160), i8(10, 160), i32(10), f32(10)], QUANT
+    for terms in (160, 256):
+        yield "qdense", [i8(1, terms), i8(10, terms), i32(10), f32(10)], QUANT
     yield "qadd", [i8(1, 32, 32, 16), i8(1, 32, 32, 16)], SUM
     yield "qadd", [i8(1, 4, 4, 96), i8(1, 4, 4, 96)], SUM | {"mask": True}
     yield "qadd", [i8(1, 16, 16, 64), i8(1, 1, 1, 64)], SUM
@@ -87,6 +91,12 @@ def uses() -> Iterator[Use]:
     yield "pad", [i8(1, 32, 32, 16)], {"before": (0, 1, 1, 0), "after": (0, 1, 1, 0), "value": -128.0}
     for mode in ("nearest", "bilinear"):
         yield "resize", [i8(1, 16, 16, 32)], {"mode": mode, "size": (32, 32)}
+
+
+def on_int16(use: Use) -> Use:
+    """A convolution or dense layer on int16 activations."""
+    op, (x, *others), attrs = use
+    return op, [replace(x, dtype=DType.I16), *others], attrs | {"bits": 16, "x_zero": 0, "y_zero": 0}
 
 
 def tiny(use: Use) -> Use:
@@ -113,12 +123,14 @@ def tiny(use: Use) -> Use:
             return op, [i8(1) for _ in types], {**attrs, "y_zero": 0}
 
 
-def measured(use: Use, tools: Toolbox, target_name: str, portable: bool) -> dict[str, object]:
-    op, types, attrs = use
+def measured(use: Use, tools: Toolbox, target_name: str, portable: bool, int16: bool = False) -> dict[str, object]:
+    used = {"x": use, "tiny": tiny(use)}
+    used = {k: on_int16(u) for k, u in used.items()} if int16 else used
+    op, types, attrs = used["x"]
     graph = Graph("kernel")
     nodes = [
         Emit(tools.ops, graph).node(name, *(graph.add_input(f"{k}{i}", t) for i, t in enumerate(operands)), **named)
-        for k, (name, operands, named) in {"x": use, "tiny": tiny(use)}.items()
+        for k, (name, operands, named) in used.items()
     ]
     node = nodes[0]
     graph.outputs = [v for n in nodes for v in n.outputs]
@@ -152,6 +164,7 @@ def host_milliseconds(graph: Graph, arrays: dict[str, np.ndarray], tools: Toolbo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", metavar="FILE", help="write the rows there too")
+    parser.add_argument("--int16", action="store_true", help="convolutions and dense layers on int16 activations")
     parser.add_argument("--portable", action="store_true", help="without assembly")
     parser.add_argument("--target", default="stm32f746", help="a Cortex-M (default: %(default)s)")
     args = parser.parse_args()
@@ -159,7 +172,8 @@ def main() -> None:
     for column in COLUMNS:
         table.add_column(column, justify="left" if column in COLUMNS[:2] else "right", no_wrap=True)
     with console.status("emulating"):
-        found = [measured(use, tools, args.target, args.portable) for use in uses()]
+        chosen = [use for use in uses() if use[0] in LINEAR or not args.int16]
+        found = [measured(use, tools, args.target, args.portable, args.int16) for use in chosen]
     for op, operands, macs, instructions, each, ms in (row.values() for row in found):
         table.add_row(str(op), str(operands), f"{macs:,}", f"{instructions:,}", f"{each:.2f}", f"{ms:.2f}")
     console.print(table)

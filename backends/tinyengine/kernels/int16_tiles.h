@@ -22,12 +22,6 @@ static inline void spread_column_i16(uint32_t *column, const int16_t *x, int ter
     }
 }
 
-// Whether int32 holds every sum of so many fours of terms with this bias.
-static inline int fits_i32(int fours, int32_t bias) {
-    const int64_t reach = (int64_t)fours << 24;
-    return bias + reach <= INT32_MAX && bias - reach >= INT32_MIN;
-}
-
 // The sums of one group of any length: of four results for the first channel, then for the second.
 static SEPARATE void sum_pair_i16(int64_t *sums, widened_pair job) {
     const uint32_t *end = job.end;

@@ -54,7 +54,8 @@ static SEPARATE void qconv_group_i16(const result_place *to, int at, const uint3
     for (int o = group * out; o < end; o += 2) {
         const int channels = at_most(end - o, 2);
         widened_pair job = qconv_pair(weights, o, channels, s, q);
-        const int fits = fits_i32(s->fours, job.bias[0]) && fits_i32(s->fours, job.bias[1]);
+        const int terms = 4 * s->fours;
+        const int fits = fits_i32(terms, job.bias[0]) && fits_i32(terms, job.bias[1]);
         const int groups = channels == 2 && fits ? rows / 4 : 0;
         job.zero = (int)low_halves((uint32_t)q->low, (uint32_t)q->high);
         job.columns = columns;

@@ -14,18 +14,21 @@ typedef struct {
 // The part of a window that lies on the image: its taps, what the first of them looks at and is
 // multiplied with, and the steps to the next row and column of both.
 typedef struct {
-    const int8_t *x, *w;
+    const void *x;
+    const int8_t *w;
     int rows, columns;
     int x_row, x_column, w_row, w_column;
 } seen_window;
 
-static inline seen_window see_window(const int8_t *image, const int8_t *w, int channels, int iy,
-                                     int ix, const window_sizes *s) {
+// Of an image from its first channel on, with so many bytes an element.
+static inline seen_window see_window(const void *image, int bytes, const int8_t *w, int channels,
+                                     int iy, int ix, const window_sizes *s) {
     const int ky = first_tap(iy, s->dilation_y), kx = first_tap(ix, s->dilation_x);
     const int x_row = s->dilation_y * s->width * s->channels,
               x_column = s->dilation_x * s->channels;
     const int w_row = s->kernel_width * channels;
-    return (seen_window){image + (iy * s->width + ix) * s->channels + ky * x_row + kx * x_column,
+    const int begin = (iy * s->width + ix) * s->channels + ky * x_row + kx * x_column;
+    return (seen_window){(const int8_t *)image + bytes * begin,
                          w + ky * w_row + kx * channels,
                          end_tap(iy, s->dilation_y, s->kernel_height, s->height) - ky,
                          end_tap(ix, s->dilation_x, s->kernel_width, s->width) - kx,
@@ -36,10 +39,11 @@ static inline seen_window see_window(const int8_t *image, const int8_t *w, int c
 }
 
 static inline int32_t depthwise_sum_i8(const seen_window *v, int c, int o, int x_zero) {
+    const int8_t *x = v->x;
     int32_t sum = 0;
     for (int ky = 0; ky < v->rows; ky++)
         for (int kx = 0; kx < v->columns; kx++)
-            sum += (v->x[ky * v->x_row + kx * v->x_column + c] - x_zero) *
+            sum += (x[ky * v->x_row + kx * v->x_column + c] - x_zero) *
                    v->w[ky * v->w_row + kx * v->w_column + o];
     return sum;
 }
@@ -56,7 +60,7 @@ static PERHAPS inline void depthwise_eight_i8(int32_t *sums, const seen_window *
                                               int x_zero) {
     lanes_i32 even = {0}, odd = {0};
     for (int ky = 0; ky < v->rows; ky++) {
-        const int8_t *x = v->x + ky * v->x_row + c, *w = v->w + ky * v->w_row + c;
+        const int8_t *x = (const int8_t *)v->x + ky * v->x_row + c, *w = v->w + ky * v->w_row + c;
         for (int kx = 0; kx < v->columns; kx++, x += v->x_column, w += v->w_column) {
             const lanes_i16 p = (widened_eight_i8(x) - (int16_t)x_zero) * widened_eight_i8(w);
             even += (lanes_i32)p << 16 >> 16;
@@ -86,11 +90,12 @@ static PERHAPS inline void store_eight_i8(int8_t *y, uint8_t *mask, int at, cons
 
 // Output channels [first, end) of the result whose window starts at (iy, ix) of the image; channel
 // `first` is y[at], and the first of this part w of the weights.
-static inline void qdepthwise_pixel_i8(int8_t *y, uint8_t *mask, int at, const int8_t *image,
+static inline void qdepthwise_pixel_i8(void *y, uint8_t *mask, int at, const void *image,
                                        const int8_t *w, int first, int end, int iy, int ix,
                                        const qdepthwise_sizes *s, const requantization *q) {
     const int multiplier = s->window.out_channels / s->window.channels, channels = end - first;
-    const seen_window v = see_window(image + first / multiplier, w, channels, iy, ix, &s->window);
+    const seen_window v =
+        see_window((const int8_t *)image + first / multiplier, 1, w, channels, iy, ix, &s->window);
     int o = 0;
 #if defined(__SSE2__)
     for (; multiplier == 1 && q->rounding == ROUND_AS_FLOAT && o + 8 <= channels; o += 8) {
@@ -106,6 +111,89 @@ static inline void qdepthwise_pixel_i8(int8_t *y, uint8_t *mask, int at, const i
     }
 }
 
+static inline int64_t depthwise_sum_i16(const seen_window *v, int c, int o) {
+    const int16_t *x = v->x;
+    int64_t sum = 0;
+    for (int ky = 0; ky < v->rows; ky++)
+        for (int kx = 0; kx < v->columns; kx++)
+            sum += x[ky * v->x_row + kx * v->x_column + c] *
+                   v->w[ky * v->w_row + kx * v->w_column + o];
+    return sum;
+}
+
+// The sums of eight channels from c on, of few enough taps for int32.
+static inline void depthwise_eight_i16(int32_t *sums, const seen_window *v, int c) {
+#if defined(__SSE2__)
+    lanes_i32 even = {0}, odd = {0}, x;
+    for (int ky = 0; ky < v->rows; ky++) {
+        const int16_t *from = (const int16_t *)v->x + ky * v->x_row + c;
+        const int8_t *w = v->w + ky * v->w_row + c;
+        for (int kx = 0; kx < v->columns; kx++, from += v->x_column, w += v->w_column) {
+            memcpy(&x, from, sizeof x);
+            const lanes_i16 by = widened_eight_i8(w);
+            even += __builtin_ia32_pmaddwd128((lanes_i16)(x & 0xffff), by);
+            odd += __builtin_ia32_pmaddwd128((lanes_i16)(x & -0x10000), by);
+        }
+    }
+    for (int i = 0; i < 4; i++) {
+        sums[2 * i] = even[i];
+        sums[2 * i + 1] = odd[i];
+    }
+#else
+    for (int i = 0; i < 8; i++)
+        sums[i] = (int32_t)depthwise_sum_i16(v, c + i, c + i);
+#endif
+}
+
+static inline void qdepthwise_pixel_i16(void *y, uint8_t *mask, int at, const void *image,
+                                        const int8_t *w, int first, int end, int iy, int ix,
+                                        const qdepthwise_sizes *s, const requantization *q) {
+    const int multiplier = s->window.out_channels / s->window.channels, channels = end - first;
+    const seen_window v =
+        see_window((const int16_t *)image + first / multiplier, 2, w, channels, iy, ix, &s->window);
+    int o = 0;
+    for (; multiplier == 1 && fits_i32(v.rows * v.columns, 0) && o + 8 <= channels; o += 8) {
+        int32_t sums[8];
+        depthwise_eight_i16(sums, &v, o);
+        for (int i = o; i < o + 8; i++)
+            store_i16(y, mask, at + i,
+                      rescaled_i16((int64_t)sums[i - o] + q->bias[first + i], q->scale[first + i]),
+                      q->low, q->high);
+    }
+    for (; o < channels; o++) {
+        const int c = (first + o) / multiplier - first / multiplier;
+        const int64_t sum = depthwise_sum_i16(&v, c, o) + q->bias[first + o];
+        store_i16(y, mask, at + o, rescaled_i16(sum, q->scale[first + o]), q->low, q->high);
+    }
+}
+
+// How the channels of a result are made, and the bytes of an element.
+typedef struct {
+    void (*pixel)(void *y, uint8_t *mask, int at, const void *image, const int8_t *w, int first,
+                  int end, int iy, int ix, const qdepthwise_sizes *s, const requantization *q);
+    int bytes;
+} qdepthwise_steps;
+
+static MERGED void qdepthwise(void *y, uint8_t *mask, const void *x, const int8_t *w0,
+                              const int8_t *w1, const qdepthwise_sizes *s, const requantization *q,
+                              qdepthwise_steps steps) {
+    const window_sizes *w = &s->window;
+    clear_mask(mask, w->batch * w->out_height * w->out_width * w->out_channels);
+    for (int i = 0; i < w->batch * w->out_height; i++) {
+        const int8_t *image = (const int8_t *)x +
+                              i / w->out_height * w->height * w->width * w->channels * steps.bytes;
+        const int iy = i % w->out_height * w->stride_y - w->top;
+        for (int ox = 0; ox < w->out_width; ox++) {
+            const int at = (i * w->out_width + ox) * w->out_channels,
+                      ix = ox * w->stride_x - w->left;
+            steps.pixel(y, mask, at, image, w0, 0, s->split, iy, ix, s, q);
+            if (s->split < w->out_channels)
+                steps.pixel(y, mask, at + s->split, image, w1, s->split, w->out_channels, iy, ix, s,
+                            q);
+        }
+    }
+}
+
 static void qdepthwise_conv2d_i8(int8_t *y, uint8_t *mask, const int8_t *x, const int8_t *w0,
                                  const int8_t *w1, const int32_t *bias, const float *scale,
                                  const int32_t *multiplier, const int *sizes) {
@@ -115,18 +203,13 @@ static void qdepthwise_conv2d_i8(int8_t *y, uint8_t *mask, const int8_t *x, cons
                               .multiplier = multiplier,
                               .rounding = sizes[17],
                               .zero = sizes[18]};
-    const window_sizes *w = &s.window;
-    clear_mask(mask, w->batch * w->out_height * w->out_width * w->out_channels);
-    for (int i = 0; i < w->batch * w->out_height; i++) {
-        const int8_t *image = x + i / w->out_height * w->height * w->width * w->channels;
-        const int iy = i % w->out_height * w->stride_y - w->top;
-        for (int ox = 0; ox < w->out_width; ox++) {
-            const int at = (i * w->out_width + ox) * w->out_channels,
-                      ix = ox * w->stride_x - w->left;
-            qdepthwise_pixel_i8(y, mask, at, image, w0, 0, s.split, iy, ix, &s, &q);
-            if (s.split < w->out_channels)
-                qdepthwise_pixel_i8(y, mask, at + s.split, image, w1, s.split, w->out_channels, iy,
-                                    ix, &s, &q);
-        }
-    }
+    qdepthwise(y, mask, x, w0, w1, &s, &q, (qdepthwise_steps){qdepthwise_pixel_i8, 1});
+}
+
+static void qdepthwise_conv2d_i16(int16_t *y, uint8_t *mask, const int16_t *x, const int8_t *w0,
+                                  const int8_t *w1, const int32_t *bias, const float *scale,
+                                  const int *sizes) {
+    const qdepthwise_sizes s = {read_window(sizes), sizes[15], sizes[16]};
+    const requantization q = {.bias = bias, .scale = scale, .low = sizes[17], .high = sizes[18]};
+    qdepthwise(y, mask, x, w0, w1, &s, &q, (qdepthwise_steps){qdepthwise_pixel_i16, 2});
 }

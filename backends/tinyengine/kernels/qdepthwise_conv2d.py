@@ -10,7 +10,7 @@ from gradlet.ir.target import Target
 from gradlet.ir.tensor_type import DType
 
 _C = beside(__file__)
-_PLANAR_C = Path(__file__).with_name("qdepthwise_planar.c")
+_PLANAR_C, _PLANAR_I16_C = (Path(__file__).with_name(f"qdepthwise_planar{kind}.c") for kind in ("", "_i16"))
 _MOST_PARTS = 2
 _MOST_TAPS = 7  # in a row or column of a window, for the planes
 
@@ -24,8 +24,12 @@ def _has_few_parts(node: Node, target: Target) -> bool:
     return int(node.attrs.get("parts", 1)) <= _MOST_PARTS
 
 
+def _suffix(node: Node) -> str:
+    return "i16" if node.inputs[0].type.dtype is DType.I16 else "i8"
+
+
 def _qdepthwise_conv2d(node: Node) -> Call:
-    return call("qdepthwise_conv2d_i8", *forward_operands(node, _MOST_PARTS), _sizes(node))
+    return call(f"qdepthwise_conv2d_{_suffix(node)}", *forward_operands(node, _MOST_PARTS), _sizes(node))
 
 
 def _pairs(node: Node) -> int:
@@ -50,7 +54,7 @@ def _has_planes(node: Node, target: Target) -> bool:
 
 def _planar(node: Node) -> Call:
     return call(
-        "qdepthwise_planar_i8",
+        f"qdepthwise_planar_{_suffix(node)}",
         *forward_operands(node, _MOST_PARTS),
         (*_sizes(node), _pitch(node), _pairs(node)),
         SCRATCH,
@@ -63,10 +67,14 @@ def _planar_scratch(node: Node) -> int:
     return 4 * height * (8 * _pairs(node) + 4 * _pitch(node))
 
 
-_I8 = (DType.I8,)
+def _planar_kernel(source: Path, dtype: DType) -> Kernel:
+    return Kernel(source, _planar, name="planar", dtypes=(dtype,), applies=_has_planes, scratch=_planar_scratch)
+
+
 KERNELS = {
     "qdepthwise_conv2d": (
-        Kernel(_PLANAR_C, _planar, name="planar", dtypes=_I8, applies=_has_planes, scratch=_planar_scratch),
-        Kernel(_C, _qdepthwise_conv2d, dtypes=_I8, applies=_has_few_parts),
+        _planar_kernel(_PLANAR_C, DType.I8),
+        _planar_kernel(_PLANAR_I16_C, DType.I16),
+        Kernel(_C, _qdepthwise_conv2d, dtypes=(DType.I8, DType.I16), applies=_has_few_parts),
     )
 }

@@ -1,81 +1,8 @@
-#include "int8_pairs.h"
-#include "requantize_four.h"
-#include "windows.h"
-
-// Depthwise convolution four channels at a time, for processors that multiply pairs of int16
-// (SMLAD). The rows under the window are widened into planes, one a channel, where neighbours make
-// pairs; they stay there while the window moves down. Windows move by 1 or 2 columns.
-
-// The most pairs of taps in a row of a window, and the most rows.
-#define PLANAR_PAIRS 4
-#define PLANAR_ROWS 7
-
-typedef struct {
-    window_sizes window;
-    int x_zero;
-    int split; // channels of the first part of the weights
-    int pitch; // words of a row of a plane
-    int pairs; // words of taps in a row of the window: with a stride of 1 there are two kinds
-    const int8_t *weights[2];
-} planar_sizes;
-
-// Up to four channels.
-static inline uint32_t load_channels_i8(const int8_t *x, int count) {
-    return count == 4 ? load_four_i8(x) : load_some_i8(x, count);
-}
-
-// Of four channels 0 and 2, then 1 and 3.
-typedef struct {
-    uint32_t even, odd;
-} wide_four;
-
-static inline wide_four widened_i8(uint32_t four) {
-    return (wide_four){even_pair_i8(four), odd_pair_i8(four)};
-}
+#include "depthwise_planes.h"
 
 static inline wide_four widened_less_i8(uint32_t four, uint32_t zeros) {
     return (wide_four){subtract_pairs(even_pair_i8(four), zeros),
                        subtract_pairs(odd_pair_i8(four), zeros)};
-}
-
-// From two neighbours of four channels each the pair of every channel.
-static inline void spread_pairs(uint32_t *to, int step, wide_four first, wide_four second) {
-    to[0] = low_halves(first.even, second.even);
-    to[step] = low_halves(first.odd, second.odd);
-    to[2 * step] = high_halves(first.even, second.even);
-    to[3 * step] = high_halves(first.odd, second.odd);
-}
-
-// Weights of `count` channels from c on, of one tap; none outside of the row.
-static inline uint32_t planar_tap_i8(int c, int count, int ky, int kx, const planar_sizes *s) {
-    if (kx >= s->window.kernel_width)
-        return 0;
-    const int tap = ky * s->window.kernel_width + kx, first = at_most(count, s->split - c);
-    const int8_t *w0 = s->weights[0] + tap * s->split;
-    if (first == count)
-        return load_channels_i8(w0 + c, count);
-    const int8_t *w1 = s->weights[1] + tap * (s->window.channels - s->split);
-    if (first <= 0)
-        return load_channels_i8(w1 + c - s->split, count);
-    return load_some_i8(w0 + c, first) | load_some_i8(w1, count - first) << 8 * first;
-}
-
-// The pairs of taps of four channels, row by row: (0, 1), (2, 3), ..., and with a stride of 1, for
-// windows that start within a pair of pixels, after each of them (-1, 0), (1, 2), ...
-static SEPARATE void planar_taps_i8(uint32_t *taps, int c, int count, const planar_sizes *s) {
-    const int kinds = s->window.stride_x == 1 ? 2 : 1;
-    const int step = s->window.kernel_height * kinds * s->pairs;
-    for (int ky = 0; ky < s->window.kernel_height; ky++) {
-        wide_four last = {0, 0};
-        for (int kx = 0; kx < 2 * s->pairs; kx += 2, taps += kinds) {
-            const wide_four first = widened_i8(planar_tap_i8(c, count, ky, kx, s));
-            const wide_four second = widened_i8(planar_tap_i8(c, count, ky, kx + 1, s));
-            spread_pairs(taps, step, first, second);
-            if (kinds == 2)
-                spread_pairs(taps + 1, step, last, first);
-            last = second;
-        }
-    }
 }
 
 // The neighbours at columns x and x + 1 of a row; what lies on padding becomes 0.
@@ -93,48 +20,20 @@ static inline void planar_edge_i8(uint32_t *to, const int8_t *line, int x, int c
 }
 
 // `count` channels of a row of the image into planes.
-static SEPARATE void planar_row_i8(uint32_t *to, const int8_t *line, int count,
+static SEPARATE void planar_row_i8(uint32_t *to, const void *line, int count,
                                    const planar_sizes *s) {
     const int channels = s->window.channels, pitch = s->pitch;
     const uint32_t zeros = both_halves(s->x_zero);
     int x = -s->window.left, i = 0;
     for (; x < 0 && i < pitch; x += 2)
         planar_edge_i8(to + i++, line, x, count, s);
-    const int8_t *at = line + x * channels;
+    const int8_t *at = (const int8_t *)line + x * channels;
     for (; count == 4 && x + 1 < s->window.width; x += 2, at += 2 * channels)
         spread_pairs(to + i++, pitch, widened_less_i8(load_four_i8(at), zeros),
                      widened_less_i8(load_four_i8(at + channels), zeros));
     for (; i < pitch; x += 2)
         planar_edge_i8(to + i++, line, x, count, s);
 }
-
-// Adds up for four neighbours in a row of results. With a stride of 1 the second of two begins
-// within a pair of pixels: for it there are the other taps.
-static MERGED quad_i32 planar_sums_i8(const uint32_t *const *rows, int at, const uint32_t *taps,
-                                      int count, int stride, int pairs) {
-    quad_i32 sum = {0, 0, 0, 0};
-    for (; count > 0; count--) {
-        const uint32_t *x = *rows++ + at;
-        for (int j = 0; j < pairs; j++, x++) {
-            const uint32_t even = *taps++, odd = stride == 1 ? *taps++ : even;
-            sum.a = add_products(sum.a, x[0], even);
-            sum.b = add_products(sum.b, x[stride - 1], odd);
-            sum.c = add_products(sum.c, x[stride], even);
-            sum.d = add_products(sum.d, x[2 * stride - 1], odd);
-        }
-    }
-    return sum;
-}
-
-// What one row of results is made of: the rows under the windows and their number, the taps of the
-// first of them, and where the first result of the first channel goes.
-typedef struct {
-    const uint32_t *rows[PLANAR_ROWS];
-    int count;
-    const uint32_t *taps;
-    result_place to;
-    int at;
-} planar_line;
 
 // Channels c to c + count; stride and pairs are constants, so that compilers unroll the inner loop.
 static MERGED void planar_channels_i8(const planar_line *line, int c, int count,
@@ -150,62 +49,21 @@ static MERGED void planar_channels_i8(const planar_line *line, int c, int count,
         int at = line->at + o, plane = k * s->pitch, ox = 0;
         for (; ox < whole; ox += 4, at += 4 * pitch, plane += 2 * stride)
             store_four_i8(line->to.y, line->to.mask, at, pitch,
-                          planar_sums_i8(line->rows, plane, taps, line->count, stride, pairs), bias,
+                          planar_sums(line->rows, plane, taps, line->count, stride, pairs), bias,
                           scale, q->zero);
         for (; ox < width; ox += 4, at += 4 * pitch, plane += 2 * stride)
             store_some_i8(&line->to, at,
-                          planar_sums_i8(line->rows, plane, taps, line->count, stride, pairs),
+                          planar_sums(line->rows, plane, taps, line->count, stride, pairs),
                           at_most(width - ox, 4), o, q);
     }
 }
 
 static SEPARATE void planar_line_i8(const planar_line *line, int c, int count,
                                     const planar_sizes *s, const requantization *q) {
-    switch (4 * s->window.stride_x + s->pairs) {
-    case 4 + 2:
-        planar_channels_i8(line, c, count, s, q, 1, 2);
-        break;
-    case 4 + 3:
-        planar_channels_i8(line, c, count, s, q, 1, 3);
-        break;
-    case 4 + 4:
-        planar_channels_i8(line, c, count, s, q, 1, 4);
-        break;
-    case 8 + 2:
-        planar_channels_i8(line, c, count, s, q, 2, 2);
-        break;
-    case 8 + 3:
-        planar_channels_i8(line, c, count, s, q, 2, 3);
-        break;
-    default:
-        planar_channels_i8(line, c, count, s, q, 2, 4);
-    }
+    PLANAR_LINE(planar_channels_i8, line, c, count, s, q)
 }
 
-// The results of one image, `count` channels from c on, as line->at grows. Each row of the image
-// goes once into the planes, where that of kernel_height rows ago was.
-static inline void planar_image_i8(planar_line *line, const int8_t *image, int c, int count,
-                                   const uint32_t *taps, uint32_t *planes,
-                                   const planar_sizes *sizes, const requantization *q) {
-    const window_sizes *s = &sizes->window;
-    const int height = s->kernel_height, slot = 4 * sizes->pitch;
-    const int row = (s->stride_x == 1 ? 2 : 1) * sizes->pairs;
-    int next = 0;
-    for (int oy = 0; oy < s->out_height; oy++, line->at += s->out_width * s->channels) {
-        const int iy = oy * s->stride_y - s->top;
-        const int first = first_tap(iy, 1), end = end_tap(iy, 1, height, s->height);
-        for (next = at_least(next, iy + first); next < iy + end; next++)
-            planar_row_i8(planes + next % height * slot, image + next * s->width * s->channels + c,
-                          count, sizes);
-        line->count = end - first;
-        line->taps = taps + first * row;
-        for (int ky = first; ky < end; ky++)
-            line->rows[ky - first] = planes + (iy + ky) % height * slot;
-        planar_line_i8(line, c, count, sizes, q);
-    }
-}
-
-// working: taps of four channels, then planes for the rows of a window.
+// working: as `qdepthwise_planar` has it.
 static void qdepthwise_planar_i8(int8_t *y, uint8_t *mask, const int8_t *x, const int8_t *w0,
                                  const int8_t *w1, const int32_t *bias, const float *scale,
                                  const int32_t *multiplier, const int *sizes, void *working) {
@@ -216,16 +74,6 @@ static void qdepthwise_planar_i8(int8_t *y, uint8_t *mask, const int8_t *x, cons
                               .multiplier = multiplier,
                               .rounding = sizes[17],
                               .zero = sizes[18]};
-    const window_sizes *w = &s.window;
-    uint32_t *taps = working;
-    uint32_t *planes = taps + 8 * w->kernel_height * s.pairs;
-    clear_mask(mask, w->batch * w->out_height * w->out_width * w->channels);
-    for (int c = 0; c < w->channels; c += 4) {
-        const int count = at_most(w->channels - c, 4);
-        planar_line line = {.to = {y, mask, w->channels}};
-        planar_taps_i8(taps, c, count, &s);
-        for (int n = 0; n < w->batch; n++)
-            planar_image_i8(&line, x + n * w->height * w->width * w->channels, c, count, taps,
-                            planes, &s, &q);
-    }
+    qdepthwise_planar(y, mask, x, &s, &q, (planar_steps){planar_row_i8, planar_line_i8, 1},
+                      working);
 }

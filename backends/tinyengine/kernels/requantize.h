@@ -113,6 +113,12 @@ static inline int32_t nearest_beyond_i16_f32(float x) {
     return nearest_within_f32(x, BEYOND_I16);
 }
 
+// Whether int32 holds every sum of so many products of int16 and int8 with this bias.
+static inline int fits_i32(int terms, int32_t bias) {
+    const int64_t reach = (int64_t)terms * (1 << 22);
+    return bias + reach <= INT32_MAX && bias - reach >= INT32_MIN;
+}
+
 // What `store_i16` takes, for the sum of an output with its bias.
 static inline int32_t rescaled_i16(int64_t sum, float scale) {
     return nearest_beyond_i16_f32(float_of_i64(sum) * scale);

@@ -5,6 +5,8 @@
 #include "inlining.h"
 #include "requantize.h"
 
+#include <stddef.h>
+
 // For the vector units of gcc and clang.
 typedef int8_t __attribute__((vector_size(8))) eight_i8;
 typedef int16_t __attribute__((vector_size(16))) lanes_i16;
@@ -130,4 +132,16 @@ static SEPARATE void mark_four_i16(uint8_t *mask, int at, int pitch, quad_i32 r,
     mark_within(mask, at + pitch, r.b, q->low, q->high);
     mark_within(mask, at + 2 * pitch, r.c, q->low, q->high);
     mark_within(mask, at + 3 * pitch, r.d, q->low, q->high);
+}
+
+// Four sums that int32 holds with their bias.
+static MERGED void store_four_i16(int16_t *y, uint8_t *mask, int at, int pitch, quad_i32 sums,
+                                  int32_t bias, float scale, const requantization *q) {
+    const quad_i32 r = rounded_four(sums, bias, scale, BEYOND_I16);
+    store_i16(y, NULL, at, r.a, q->low, q->high);
+    store_i16(y, NULL, at + pitch, r.b, q->low, q->high);
+    store_i16(y, NULL, at + 2 * pitch, r.c, q->low, q->high);
+    store_i16(y, NULL, at + 3 * pitch, r.d, q->low, q->high);
+    if (mask)
+        mark_four_i16(mask, at, pitch, r, q);
 }
