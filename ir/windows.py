@@ -50,6 +50,11 @@ class Window:
         )
 
     @property
+    def overlaps(self) -> bool:
+        """Whether two positions may share an element."""
+        return any((k - 1) * d >= s for k, d, s in zip(self.kernel, self.dilation, self.strides, strict=True))
+
+    @property
     def taps(self) -> int:
         return self.kernel[0] * self.kernel[1]
 

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradlet.ir.elementwise import check_count
+from gradlet.ir.gradient_epilogue import LIMITS
 from gradlet.ir.graph import Attrs, Node, Value
 from gradlet.ir.op_def import Arrays, Emit, Example, OpDef, Results
-from gradlet.ir.quantized_samples import distinct, integers, q8, q16
+from gradlet.ir.quantized_samples import distinct, i8, i16, integers, q8, q16
 from gradlet.ir.tensor_type import TensorType, f32
 from gradlet.ir.windows import Window, check_image
 
@@ -41,6 +42,8 @@ def _infer_grad(types: Sequence[TensorType], attrs: Attrs) -> list[TensorType]:
     (y,) = _infer([x], attrs)
     if g.shape != y.shape:
         raise ValueError(f"gradient {g} does not have the shape of the output {y}")
+    if not g.dtype.is_float and (g.dtype not in LIMITS or Window.of(attrs).overlaps):
+        raise ValueError(f"integers {g} may only be moved, to windows that do not overlap")
     return [TensorType(g.dtype, x.shape)]
 
 
@@ -71,6 +74,7 @@ def _lowest(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.nd
 
 HALVED = {"kernel": (2, 2), "strides": (2, 2), "padding": (0, 0, 0, 0)}
 OVERLAPPING = {"kernel": (3, 3), "strides": (2, 2), "padding": (1, 1, 1, 1)}
+APART = {"kernel": (2, 2), "strides": (3, 3), "padding": (1, 0, 0, 1)}
 UNEVEN = {"kernel": (3, 2), "strides": (1, 2), "padding": (2, 0, 0, 1)}
 
 MAX_POOL2D = OpDef(
@@ -100,6 +104,9 @@ MAX_POOL2D_GRAD = OpDef(
         Example([f32(1, 3, 3, 9), f32(1, 5, 6, 9)], OVERLAPPING, sample=_ties),
         Example([f32(2, 2, 2, 3), q8(2, 4, 5, 3)], HALVED, integers()),
         Example([f32(1, 3, 3, 9), q8(1, 5, 6, 9)], OVERLAPPING, sample=_lowest),
+        # Integers of a gradient are moved; some pixels lie in no window.
+        Example([i8(2, 2, 2, 3), q8(2, 4, 5, 3)], HALVED, integers(), ()),
+        Example([i16(1, 2, 3, 5), q16(1, 6, 8, 5)], APART, integers(), ()),
         Example([f32(1, 3, 3, 9), q16(1, 5, 6, 9)], OVERLAPPING, sample=_lowest),
     ],
 )

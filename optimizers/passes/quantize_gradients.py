@@ -18,7 +18,7 @@ from gradlet.optimizers.quantized_gradients import RESCALE, makes_gradient, read
 _MOST_LAYERS_IN_INT8 = 24
 _CHOICES = {d.value: d for d in (*LIMITS, DType.F32)}
 # An integer stays one, in its unit.
-_MOVES = ("slice", "reshape", "broadcast_to")
+_MOVES = ("slice", "reshape", "broadcast_to", "transpose", "flip", "pad", "max_pool2d_grad")
 # Update -> index of its gradient, behind which the range stands.
 _UPDATES = {"quantized_sgd": 1, "master_sgd": 2}
 
@@ -87,17 +87,17 @@ class _Readers:
 
     def _takes(self, user: Node, value: Value) -> bool:
         if user.op in _MOVES:
-            return self.accept(user.outputs[0])
+            return self._infers(user, value) and self.accept(user.outputs[0])
         sums = self.ops[user.op].sums
         if sums is not None:
-            return user.inputs[sums] is value and self._sums(user, value)
+            return user.inputs[sums] is value and self._infers(user, value)
         if not makes_gradient(self.ops, user):
             return False
         found = read(self.ops, user)
         return value in (found.g, found.skip)
 
-    def _sums(self, user: Node, value: Value) -> bool:
-        """Whether int32 holds the sums."""
+    def _infers(self, user: Node, value: Value) -> bool:
+        """Whether the op can have integers there: int32 holds its sums, elements are moved to places of their own."""
         integers = TensorType(self.dtype, value.type.shape)
         try:
             self.ops[user.op].infer([integers if v is value else v.type for v in user.inputs], user.attrs)

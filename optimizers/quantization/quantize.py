@@ -1,4 +1,4 @@
-"""Makes a float program one of integers: folds, measures, chooses ranges, rounds, converts, and tells how well it went."""
+"""Makes a float program one of integers: folds, measures, chooses ranges, rounds, converts, and says how it went."""
 
 from __future__ import annotations
 

@@ -214,6 +214,36 @@ def test_unfused_gradients_become_integers_too():
         assert x @ y / np.sqrt((x @ x) * (y @ y)) > 0.9, name
 
 
+def moving() -> Graph:
+    """Between two layers a maximum of windows, a transposition, a reversal and a margin."""
+    b = Int8Builder("moving", 2, 8, 6, 3)
+    b.emit.loc = "first"
+    y = b.conv(b.x, 4, relu=True)
+    zero = float(y.type.quant.zero_point[0])
+    y = b.moved("max_pool2d", y, kernel=(2, 2), strides=(2, 2), padding=(0, 0, 0, 0))
+    y = b.moved("flip", b.moved("transpose", y, axes=(0, 2, 1, 3)), axis=(1,))
+    y = b.moved("pad", y, before=(0, 1, 0, 0), after=(0, 0, 2, 0), value=zero)
+    y = b.moved("slice", y, axis=2, begin=1, end=5)
+    b.emit.loc = "second"
+    y = b.pool(b.conv(y, 4, relu=True))
+    b.emit.loc = "head"
+    return b.done(b.head(y, 5))
+
+
+@pytest.mark.parametrize(("dtype", "least"), [(DType.I8, 0.99), (DType.I16, 0.99999)])
+def test_what_only_moves_a_gradient_moves_integers(dtype, least):
+    moves = {"max_pool2d_grad", "transpose", "flip", "slice", "pad"}
+    fused = STEP % "full" + ",fuse_gradients"
+    graph = apply(moving(), f"{fused},quantize_gradients{{dtype={dtype.value}}}")
+    moved = [n for n in graph.nodes if n.phase is Phase.BACKWARD and n.op in moves and n.outputs[0].type.shape[2:]]
+    assert {n.op for n in moved} == moves
+    assert {n.outputs[0].type.dtype for n in moved} == {dtype}
+    a, b = stepped(apply(moving(), fused), float64=False), stepped(graph, float64=False)
+    for name in (n for n in a if n.endswith("weight.master")):
+        x, y = a[name].ravel().astype(float), b[name].ravel().astype(float)
+        assert x @ y / np.sqrt((x @ x) * (y @ y)) > least, name
+
+
 def test_what_floats_read_stays_in_floats():
     """The gradient of a float layer in front of the integers, and that of a mean over windows."""
     b = Int8Builder("mixed", 2, 8, 8, 3)

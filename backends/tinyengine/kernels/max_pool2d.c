@@ -125,22 +125,21 @@ static MERGED int max_pool2d_place(const void *x, int bits, int begin, window_pa
     return best;
 }
 
-static MERGED void max_pool2d_grad_integers(float *dx, const float *g, const void *x, int bits,
-                                            const int *sizes) {
+// g of 32 bits holds floats, which are summed where windows overlap; integers go where no other one
+// does.
+static void max_pool2d_grad_integers(void *dx, const void *g, int g_bits, const void *x, int bits,
+                                     const int *sizes) {
     const window_sizes s = read_window(sizes);
     const int line = s.width * s.channels;
-    memset(dx, 0, (unsigned)(s.batch * s.height * line) * sizeof *dx);
-    for (int p = 0; p < s.batch * s.out_height * s.out_width; p++) {
+    memset(dx, 0, (unsigned)(s.batch * s.height * line * g_bits / 8));
+    for (int p = 0, i = 0; p < s.batch * s.out_height * s.out_width; p++) {
         const window_part part = part_inside(&s, p);
-        for (int c = 0; c < s.channels; c++)
-            dx[max_pool2d_place(x, bits, part.begin + c, part, line, s.channels)] += *g++;
+        for (int c = 0; c < s.channels; c++, i++) {
+            const int at = max_pool2d_place(x, bits, part.begin + c, part, line, s.channels);
+            if (g_bits == 32)
+                ((float *)dx)[at] += ((const float *)g)[i];
+            else
+                set_integer(dx, g_bits, at, integer_at(g, g_bits, i));
+        }
     }
-}
-
-static void max_pool2d_grad_i8(float *dx, const float *g, const int8_t *x, const int *sizes) {
-    max_pool2d_grad_integers(dx, g, x, 8, sizes);
-}
-
-static void max_pool2d_grad_i16(float *dx, const float *g, const int16_t *x, const int *sizes) {
-    max_pool2d_grad_integers(dx, g, x, 16, sizes);
 }

@@ -67,7 +67,7 @@ def _max_pool_grad(case: Case, g: Read, x: Read) -> Sequence[Result]:
         def share(i: Any, j: Any) -> Any:
             row, column, exists = back(window, size, h, w, i, j)
             won = tirx.if_then_else(exists, winner(n, row, column, c), -1) == i * window.kernel[1] + j
-            return tirx.if_then_else(won, g(n, row, column, c), 0.0)
+            return tirx.if_then_else(won, g(n, row, column, c), tirx.const(0, case.result.dtype.value))
 
         return total(share, window.kernel)
 
