@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from gradlet.ir.graph import Node, Value
@@ -29,11 +30,12 @@ def _reduction(c: Conversion, node: Node) -> Sequence[Value]:
 
 
 def _refuses(node: Node, setting: Setting) -> str:
-    count = count_of(node.inputs[0].type.shape, node.attrs)
+    attrs = node.attrs
+    count = math.prod(attrs["kernel"]) if "kernel" in attrs else count_of(node.inputs[0].type.shape, attrs)
     return f"sums {count} numbers, more than int32 holds" if count > MOST[setting.options.bits] else ""
 
 
 RULES = {
-    "avg_pool2d": Rule(_avg_pool2d, shares_scale=True),
+    "avg_pool2d": Rule(_avg_pool2d, _refuses, shares_scale=True),
     **dict.fromkeys(("mean", "sum"), Rule(_reduction, _refuses, clamps=True)),
 }

@@ -169,9 +169,12 @@ def test_sums_that_int32_may_not_hold_stay_in_float32():
     y = b("matmul", b("add", b.input(1, 33_100), b.input(1, 33_100, name="z")), b.input(33_100, 1, name="w"))
     assert [op for op, _, _ in quantised(b, [y]).report.in_float] == ["matmul"]
     b = Builder()
-    y = b("mean", b("add", b.input(1, 257, 256), b.input(1, 257, 256, name="z")), axis=(1, 2))
-    made = quantised(b, [y], feeds=b.feeds(1), activations="int16")
-    assert [(op, why) for op, _, why in made.report.in_float] == [("mean", "sums 65792 numbers, more than int32 holds")]
+    y = b("add", b.input(1, 257, 256, 1), b.input(1, 257, 256, 1, name="z"))
+    mean = b("mean", y, axis=(1, 2))
+    pool = b("avg_pool2d", y, kernel=(257, 256), strides=(1, 1), padding=(0, 0, 0, 0))
+    made = quantised(b, [mean, pool], feeds=b.feeds(1), activations="int16")
+    why = "sums 65792 numbers, more than int32 holds"
+    assert [(op, why) for op, _, why in made.report.in_float] == [("mean", why), ("avg_pool2d", why)]
 
 
 OPTIONS = {"clip": {"lo": -0.4, "hi": 0.9}, "elu": {"alpha": 0.7}, "leaky_relu": {"alpha": 0.1}}
