@@ -75,11 +75,11 @@ static SEPARATE void planar_taps(uint32_t *taps, int c, int count, const planar_
     }
 }
 
-// Adds up for four neighbours in a row of results. With a stride of 1 the second of two begins
-// within a pair of pixels: for it there are the other taps.
+// Adds up from `start` for four neighbours in a row of results. With a stride of 1 the second of
+// two begins within a pair of pixels: for it there are the other taps.
 static MERGED quad_i32 planar_sums(const uint32_t *const *rows, int at, const uint32_t *taps,
-                                   int count, int stride, int pairs) {
-    quad_i32 sum = {0, 0, 0, 0};
+                                   int32_t start, int count, int stride, int pairs) {
+    quad_i32 sum = {start, start, start, start};
     for (; count > 0; count--) {
         const uint32_t *x = *rows++ + at;
         for (int j = 0; j < pairs; j++, x++) {

@@ -37,6 +37,11 @@ static SEPARATE void sum_pair_i16(int64_t *sums, widened_pair job) {
     }
 }
 
+#define FROM_BIAS                             \
+    "ldr r4, [r0, #28]\n ldr r8, [r0, #32]\n" \
+    "mov r5, r4\n mov r6, r4\n mov r7, r4\n"  \
+    "mov r9, r8\n mov r10, r8\n mov r11, r8\n"
+
 // Clamps the pairs in r4 to r7 between the ends in both halves of r2 and of r3.
 #define CLAMP_FOUR_PAIRS                    \
     "ssub16 r12, r4, r2\n sel r4, r4, r2\n" \
@@ -54,7 +59,7 @@ static SEPARATE void finish_pair_i16(widened_pair *job) {
     register widened_pair *pointer __asm__("r0") = job;
     // clang-format off
     __asm__ volatile(
-        TILE_4X2_ROUNDED
+        TILE_4X2_ROUNDED(FROM_BIAS, "")
         "add r12, r0, #44\n stmia r12, {r4-r11}\n"
         "ssat r4, #16, r4\n ssat r5, #16, r5\n ssat r6, #16, r6\n ssat r7, #16, r7\n"
         "ssat r8, #16, r8\n ssat r9, #16, r9\n ssat r10, #16, r10\n ssat r11, #16, r11\n"
@@ -82,8 +87,8 @@ static SEPARATE void finish_pair_i16(widened_pair *job) {
         sum_pair_i8(job);
         for (int n = 0; n < 2; n++) {
             int32_t *r = job->results + 4 * n;
-            const quad_i32 rounded =
-                rounded_four(results_of(job, n), job->bias[n], job->scale[n], BEYOND_I16);
+            const quad_i32 rounded = rounded_four(
+                saturating_add_four(results_of(job, n), job->bias[n]), job->scale[n], BEYOND_I16);
             r[0] = rounded.a;
             r[1] = rounded.b;
             r[2] = rounded.c;

@@ -71,14 +71,15 @@ typedef struct {
     "smlad r6, r12, r0, r6\n smlad r10, r12, r3, r10\n" \
     "smlad r7, lr, r0, r7\n smlad r11, lr, r3, r11\n"
 
+#define FROM_ZERO                                         \
+    "mov r4, #0\n mov r5, #0\n mov r6, #0\n mov r7, #0\n" \
+    "mov r8, #0\n mov r9, #0\n mov r10, #0\n mov r11, #0\n"
+
 // All terms. These take all 14 registers, more than a list of operands can ask for: what the
 // compiler keeps in them goes to the stack before, and the end of the weights to [sp].
-#define TILE_4X2_SUMS                                                         \
+#define TILE_4X2_SUMS(start)                                                  \
     "ldrd r2, r3, [r0]\n"                                                     \
-    "sub r3, r3, r2\n tst r3, #16\n"                                          \
-    "mov r4, #0\n mov r5, #0\n mov r6, #0\n mov r7, #0\n"                     \
-    "mov r8, #0\n mov r9, #0\n mov r10, #0\n mov r11, #0\n"                   \
-    "bne 3f\n"                                                                \
+    "sub r3, r3, r2\n tst r3, #16\n" start "bne 3f\n"                         \
     "2:\n" TILE_4X2_PAIRS TILE_4X2_PAIRS "3:\n" TILE_4X2_PAIRS TILE_4X2_PAIRS \
     "ldr r0, [sp]\n cmp r2, r0\n"                                             \
     "bne 2b\n"                                                                \
@@ -93,7 +94,7 @@ static SEPARATE void sum_pair_i8(widened_pair *job) {
         "push {r0, r4-r11, lr}\n"
         "ldr r1, [r0, #4]\n push {r1}\n"
         "ldr r1, [r0, #8]\n"
-        TILE_4X2_SUMS
+        TILE_4X2_SUMS(FROM_ZERO)
         "add r0, #44\n stmia r0, {r4-r11}\n"
         "add sp, #4\n"
         "pop {r0, r4-r11, lr}\n"
@@ -160,13 +161,13 @@ static inline quad_i32 results_of(const widened_pair *job, int n) {
     "vmov r4, r5, s2, s3\n vmov r6, r7, s4, s5\n"   \
     "vmov r8, r9, s6, s7\n vmov r10, r11, s8, s9\n"
 
-// All terms of a group, from the start of a function on, rounded and in `results`.
-#define TILE_4X2_ROUNDED                        \
+// All terms of a group, from the start of a function on, rounded.
+#define TILE_4X2_ROUNDED(start, bias)           \
     "push {r0, r4-r11, lr}\n"                   \
     "ldr r1, [r0, #4]\n push {r1}\n"            \
     "vldr s0, [r0, #36]\n vldr s1, [r0, #40]\n" \
     "ldr r1, [r0, #8]\n"                        \
-    "1:\n" TILE_4X2_SUMS "ldrd r2, r3, [r0, #28]\n" ADD_TO_EIGHT("r2", "r3") ROUND_EIGHT
+    "1:\n" TILE_4X2_SUMS(start) bias ROUND_EIGHT
 
 // The next group, whose results begin at r2, until all are done.
 #define TILE_4X2_NEXT                                       \
@@ -183,7 +184,7 @@ static SEPARATE void finish_pair_i8(widened_pair *job) {
     register widened_pair *pointer __asm__("r0") = job;
     // clang-format off
     __asm__ volatile(
-        TILE_4X2_ROUNDED
+        TILE_4X2_ROUNDED(FROM_ZERO, "ldrd r2, r3, [r0, #28]\n" ADD_TO_EIGHT("r2", "r3"))
         "add r12, r0, #16\n ldmia r12, {r2, r3, r12}\n"
         ADD_TO_EIGHT("r12", "r12")
         "add r12, r0, #44\n stmia r12, {r4-r11}\n"

@@ -51,13 +51,14 @@ static SEPARATE void qconv_group_i16(const result_place *to, int at, const uint3
                                      uint32_t *weights, int rows, int group, const qconv_sizes *s,
                                      const requantization *q) {
     const int out = s->window.out_channels / s->groups, end = (group + 1) * out;
+    const int ends = (int)low_halves((uint32_t)q->low, (uint32_t)q->high);
+    const int32_t most = most_bias_i16(4 * s->fours);
     for (int o = group * out; o < end; o += 2) {
         const int channels = at_most(end - o, 2);
         widened_pair job = qconv_pair(weights, o, channels, s, q);
-        const int terms = 4 * s->fours;
-        const int fits = fits_i32(terms, job.bias[0]) && fits_i32(terms, job.bias[1]);
+        const int fits = is_within(job.bias[0], most) && is_within(job.bias[1], most);
         const int groups = channels == 2 && fits ? rows / 4 : 0;
-        job.zero = (int)low_halves((uint32_t)q->low, (uint32_t)q->high);
+        job.zero = ends;
         job.columns = columns;
         if (groups)
             qconv_fours_i16(to, at + o, &job, groups, s->fours, q);

@@ -82,7 +82,8 @@ static PERHAPS inline void store_eight_i8(int8_t *y, uint8_t *mask, int at, cons
         memcpy(&sum, sums + i, sizeof sum);
         memcpy(&bias, q->bias + o + i, sizeof bias);
         memcpy(&scale, q->scale + o + i, sizeof scale);
-        const lanes_i32 r = rounded_lanes(sum, bias, scale, BEYOND_I8) + q->zero;
+        const lanes_i32 r =
+            rounded_lanes(saturating_add_lanes(sum, bias), scale, BEYOND_I8) + q->zero;
         for (int k = 0; k < 4; k++)
             store_i8(y, mask, at + i + k, r[k]);
     }
@@ -149,10 +150,11 @@ static inline void qdepthwise_pixel_i16(void *y, uint8_t *mask, int at, const vo
                                         const int8_t *w, int first, int end, int iy, int ix,
                                         const qdepthwise_sizes *s, const requantization *q) {
     const int multiplier = s->window.out_channels / s->window.channels, channels = end - first;
+    const int fits = most_bias_i16(s->window.kernel_height * s->window.kernel_width) >= 0;
     const seen_window v =
         see_window((const int16_t *)image + first / multiplier, 2, w, channels, iy, ix, &s->window);
     int o = 0;
-    for (; multiplier == 1 && fits_i32(v.rows * v.columns, 0) && o + 8 <= channels; o += 8) {
+    for (; multiplier == 1 && fits && o + 8 <= channels; o += 8) {
         int32_t sums[8];
         depthwise_eight_i16(sums, &v, o);
         for (int i = o; i < o + 8; i++)

@@ -49,11 +49,11 @@ static MERGED void planar_channels_i8(const planar_line *line, int c, int count,
         int at = line->at + o, plane = k * s->pitch, ox = 0;
         for (; ox < whole; ox += 4, at += 4 * pitch, plane += 2 * stride)
             store_four_i8(line->to.y, line->to.mask, at, pitch,
-                          planar_sums(line->rows, plane, taps, line->count, stride, pairs), bias,
+                          planar_sums(line->rows, plane, taps, 0, line->count, stride, pairs), bias,
                           scale, q->zero);
         for (; ox < width; ox += 4, at += 4 * pitch, plane += 2 * stride)
             store_some_i8(&line->to, at,
-                          planar_sums(line->rows, plane, taps, line->count, stride, pairs),
+                          planar_sums(line->rows, plane, taps, 0, line->count, stride, pairs),
                           at_most(width - ox, 4), o, q);
     }
 }

@@ -56,20 +56,29 @@ static MERGED void planar_channels_i16(const planar_line *line, int c, int count
                                        int pairs) {
     const int width = s->window.out_width, pitch = line->to.pitch;
     const int step = (stride == 1 ? 2 : 1) * pairs * s->window.kernel_height;
+    const uint32_t low = both_halves(q->low), high = both_halves(q->high);
+    const int32_t most = most_bias_i16(PLANAR_ROWS * PLANAR_ROWS);
     const uint32_t *taps = line->taps;
+    int16_t *y = line->to.y;
     for (int k = 0, o = c; k < count; k++, o++, taps += step) {
         const int32_t bias = q->bias[o];
         const float scale = q->scale[o];
-        const int whole = fits_i32(PLANAR_ROWS * PLANAR_ROWS, bias) ? width & ~3 : 0;
-        int at = line->at + o, plane = k * s->pitch, ox = 0;
-        for (; ox < whole; ox += 4, at += 4 * pitch, plane += 2 * stride)
-            store_four_i16(line->to.y, line->to.mask, at, pitch,
-                           planar_sums(line->rows, plane, taps, line->count, stride, pairs), bias,
-                           scale, q);
-        for (; ox < width; ox += 4, at += 4 * pitch, plane += 2 * stride) {
-            const quad_i32 sum = planar_sums(line->rows, plane, taps, line->count, stride, pairs);
+        const int whole = is_within(bias, most) ? width & ~3 : 0;
+        int16_t *to = y + line->at + o;
+        int plane = k * s->pitch, ox = 0;
+        for (; ox < whole; ox += 4, to += 4 * pitch, plane += 2 * stride) {
+            const quad_i32 r =
+                rounded_four(planar_sums(line->rows, plane, taps, bias, line->count, stride, pairs),
+                             scale, BEYOND_I16);
+            store_four_i16(to, pitch, r, low, high);
+            if (line->to.mask)
+                mark_four_i16(line->to.mask, (int)(to - y), pitch, r, q);
+        }
+        for (; ox < width; ox += 4, to += 4 * pitch, plane += 2 * stride) {
+            const quad_i32 sum =
+                planar_sums(line->rows, plane, taps, 0, line->count, stride, pairs);
             const int64_t sums[] = {sum.a, sum.b, sum.c, sum.d};
-            store_some_i16(&line->to, at, sums, at_most(width - ox, 4), o, q);
+            store_some_i16(&line->to, (int)(to - y), sums, at_most(width - ox, 4), o, q);
         }
     }
 }

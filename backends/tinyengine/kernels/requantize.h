@@ -113,10 +113,14 @@ static inline int32_t nearest_beyond_i16_f32(float x) {
     return nearest_within_f32(x, BEYOND_I16);
 }
 
-// Whether int32 holds every sum of so many products of int16 and int8 with this bias.
-static inline int fits_i32(int terms, int32_t bias) {
-    const int64_t reach = (int64_t)terms * (1 << 22);
-    return bias + reach <= INT32_MAX && bias - reach >= INT32_MIN;
+// How large a bias may be, with either sign, for int32 to hold it and any sum of so many products
+// of int16 and int8; -1 if even those alone may be too large.
+static inline int32_t most_bias_i16(int terms) {
+    return terms < 512 ? INT32_MAX - terms * (1 << 22) : -1;
+}
+
+static inline int is_within(int32_t x, int32_t limit) {
+    return x >= -limit && x <= limit;
 }
 
 // What `store_i16` takes, for the sum of an output with its bias.

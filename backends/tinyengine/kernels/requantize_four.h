@@ -3,9 +3,8 @@
 #pragma once
 
 #include "inlining.h"
+#include "int8_pairs.h"
 #include "requantize.h"
-
-#include <stddef.h>
 
 // For the vector units of gcc and clang.
 typedef int8_t __attribute__((vector_size(8))) eight_i8;
@@ -18,31 +17,42 @@ typedef struct {
     int32_t a, b, c, d;
 } quad_i32;
 
-// rint(saturate(sum + bias) * scale) of four channels, at least within +-beyond.
-static MERGED lanes_i32 rounded_lanes(lanes_i32 sums, lanes_i32 bias, lanes_f32 scale,
-                                      float beyond) {
-#if defined(__SSE2__)
-    const lanes_f32 limit = {beyond, beyond, beyond, beyond};
+static MERGED lanes_i32 saturating_add_lanes(lanes_i32 sums, lanes_i32 bias) {
     const lanes_i32 wrapped = (lanes_i32)((lanes_u32)sums + (lanes_u32)bias);
     const lanes_i32 over = ((sums ^ wrapped) & (bias ^ wrapped)) >> 31;
-    const lanes_i32 t = (wrapped & ~over) | (((bias >> 31) ^ INT32_MAX) & over);
+    return (wrapped & ~over) | (((bias >> 31) ^ INT32_MAX) & over);
+}
+
+// rint(t * scale) of four channels, at least within +-beyond.
+static MERGED lanes_i32 rounded_lanes(lanes_i32 t, lanes_f32 scale, float beyond) {
+#if defined(__SSE2__)
+    const lanes_f32 limit = {beyond, beyond, beyond, beyond};
     const lanes_f32 p = __builtin_convertvector(t, lanes_f32) * scale;
     const lanes_f32 limited = __builtin_ia32_maxps(__builtin_ia32_minps(p, limit), -limit);
     return __builtin_ia32_cvtps2dq(limited);
 #else
     lanes_i32 r;
     for (int i = 0; i < 4; i++)
-        r[i] = nearest_within_f32((float)saturating_add_i32(sums[i], bias[i]) * scale[i], beyond);
+        r[i] = nearest_within_f32((float)t[i] * scale[i], beyond);
     return r;
 #endif
 }
 
+static MERGED quad_i32 saturating_add_four(quad_i32 sums, int32_t bias) {
+#if defined(__SSE2__)
+    const lanes_i32 t = saturating_add_lanes((lanes_i32){sums.a, sums.b, sums.c, sums.d},
+                                             (lanes_i32){bias, bias, bias, bias});
+    return (quad_i32){t[0], t[1], t[2], t[3]};
+#else
+    return (quad_i32){saturating_add_i32(sums.a, bias), saturating_add_i32(sums.b, bias),
+                      saturating_add_i32(sums.c, bias), saturating_add_i32(sums.d, bias)};
+#endif
+}
+
 // The same for four sums of one channel; where no limit is needed there is none.
-static MERGED quad_i32 rounded_four(quad_i32 sums, int32_t bias, float scale, float beyond) {
+static MERGED quad_i32 rounded_four(quad_i32 t, float scale, float beyond) {
 #if defined(__ARM_FP) && defined(__thumb2__)
     (void)beyond;
-    int32_t a = saturating_add_i32(sums.a, bias), b = saturating_add_i32(sums.b, bias);
-    int32_t c = saturating_add_i32(sums.c, bias), d = saturating_add_i32(sums.d, bias);
     __asm__("vmov s28, s29, %0, %1\n vmov s30, s31, %2, %3\n"
             "vcvt.f32.s32 s28, s28\n vcvt.f32.s32 s29, s29\n"
             "vcvt.f32.s32 s30, s30\n vcvt.f32.s32 s31, s31\n"
@@ -51,20 +61,19 @@ static MERGED quad_i32 rounded_four(quad_i32 sums, int32_t bias, float scale, fl
             "vcvtr.s32.f32 s28, s28\n vcvtr.s32.f32 s29, s29\n"
             "vcvtr.s32.f32 s30, s30\n vcvtr.s32.f32 s31, s31\n"
             "vmov %0, %1, s28, s29\n vmov %2, %3, s30, s31\n"
-            : "+r"(a), "+r"(b), "+r"(c), "+r"(d)
+            : "+r"(t.a), "+r"(t.b), "+r"(t.c), "+r"(t.d)
             : "t"(scale)
             : "s28", "s29", "s30", "s31");
-    return (quad_i32){a, b, c, d};
+    return t;
 #elif defined(__SSE2__)
-    const lanes_i32 t = {sums.a, sums.b, sums.c, sums.d};
-    const lanes_i32 biases = {bias, bias, bias, bias};
-    const lanes_i32 r = rounded_lanes(t, biases, (lanes_f32){scale, scale, scale, scale}, beyond);
+    const lanes_i32 r = rounded_lanes((lanes_i32){t.a, t.b, t.c, t.d},
+                                      (lanes_f32){scale, scale, scale, scale}, beyond);
     return (quad_i32){r[0], r[1], r[2], r[3]};
 #else
-    return (quad_i32){nearest_within_f32((float)saturating_add_i32(sums.a, bias) * scale, beyond),
-                      nearest_within_f32((float)saturating_add_i32(sums.b, bias) * scale, beyond),
-                      nearest_within_f32((float)saturating_add_i32(sums.c, bias) * scale, beyond),
-                      nearest_within_f32((float)saturating_add_i32(sums.d, bias) * scale, beyond)};
+    return (quad_i32){nearest_within_f32((float)t.a * scale, beyond),
+                      nearest_within_f32((float)t.b * scale, beyond),
+                      nearest_within_f32((float)t.c * scale, beyond),
+                      nearest_within_f32((float)t.d * scale, beyond)};
 #endif
 }
 
@@ -78,7 +87,7 @@ static inline int32_t add_zero(int32_t rounded, int zero) {
 }
 
 static MERGED quad_i32 rescaled_four_i8(quad_i32 sums, int32_t bias, float scale, int zero) {
-    const quad_i32 r = rounded_four(sums, bias, scale, BEYOND_I8);
+    const quad_i32 r = rounded_four(saturating_add_four(sums, bias), scale, BEYOND_I8);
     return (quad_i32){add_zero(r.a, zero), add_zero(r.b, zero), add_zero(r.c, zero),
                       add_zero(r.d, zero)};
 }
@@ -134,14 +143,32 @@ static SEPARATE void mark_four_i16(uint8_t *mask, int at, int pitch, quad_i32 r,
     mark_within(mask, at + 3 * pitch, r.d, q->low, q->high);
 }
 
-// Four sums that int32 holds with their bias.
-static MERGED void store_four_i16(int16_t *y, uint8_t *mask, int at, int pitch, quad_i32 sums,
-                                  int32_t bias, float scale, const requantization *q) {
-    const quad_i32 r = rounded_four(sums, bias, scale, BEYOND_I16);
-    store_i16(y, NULL, at, r.a, q->low, q->high);
-    store_i16(y, NULL, at + pitch, r.b, q->low, q->high);
-    store_i16(y, NULL, at + 2 * pitch, r.c, q->low, q->high);
-    store_i16(y, NULL, at + 3 * pitch, r.d, q->low, q->high);
-    if (mask)
-        mark_four_i16(mask, at, pitch, r, q);
+// The nearest int16 of two numbers as a pair, between ends that are pairs too.
+static inline uint32_t clamped_pair(int32_t a, int32_t b, uint32_t low, uint32_t high) {
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t pair, less;
+    __asm__("ssat %0, #16, %2\n ssat %1, #16, %3\n pkhbt %0, %0, %1, lsl #16\n"
+            "ssub16 %1, %0, %4\n sel %0, %0, %4\n"
+            "ssub16 %1, %5, %0\n sel %0, %0, %5\n"
+            : "=&r"(pair), "=&r"(less)
+            : "r"(a), "r"(b), "r"(low), "r"(high)
+            : "cc");
+    return pair;
+#else
+    const int16_t from = (int16_t)(low & 0xffff), to = (int16_t)(high & 0xffff);
+    const int first = a > to ? to : a < from ? from : a, second = b > to ? to : b < from ? from : b;
+    return low_halves((uint32_t)first, (uint32_t)second);
+#endif
+}
+
+// Four rounded numbers to `to` and what is so many elements further on each, between ends that are
+// pairs.
+static MERGED void store_four_i16(int16_t *to, int pitch, quad_i32 r, uint32_t low, uint32_t high) {
+    const uint32_t first = clamped_pair(r.a, r.b, low, high);
+    const uint32_t second = clamped_pair(r.c, r.d, low, high);
+    int16_t *then = to + 2 * pitch;
+    to[0] = (int16_t)(first & 0xffff);
+    to[pitch] = (int16_t)(first >> 16);
+    then[0] = (int16_t)(second & 0xffff);
+    then[pitch] = (int16_t)(second >> 16);
 }
