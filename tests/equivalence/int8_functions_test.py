@@ -1,4 +1,4 @@
-"""Networks of every function of one int8 value take the same steps on all backends, bit by bit."""
+"""Networks of every function of one int8 or int16 value take the same steps on all backends, bit by bit."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,8 @@ from gradlet.backends.reference.session import ReferenceSession
 from gradlet.ir.graph import Graph, Phase, Value
 from gradlet.ir.op_def import Emit
 from gradlet.ir.program import Program
-from gradlet.ir.tensor_type import DType, QuantParams, TensorType
+from gradlet.ir.requantize import DTYPES
+from gradlet.ir.tensor_type import DType, TensorType
 from gradlet.tests.equivalence.int8_places import PLACES, check_bits, check_steps, compiled_for
 from gradlet.tests.random_int8 import Int8Case, finish, pointwise
 from gradlet.tests.random_int8_functions import FUNCTIONS, applied
@@ -20,21 +21,23 @@ LENGTH = 5
 SOFTMAX = ("qsoftmax", "qlog_softmax")
 
 
-def begun(seed: int) -> tuple[RandomNetwork, Value]:
-    net = RandomNetwork(np.random.default_rng(seed), Emit(TOOLS.ops, Graph("functions")), may_divide=False)
-    x = net.emit.graph.add_input("x", TensorType(DType.I8, (2, 4, 5, 6), QuantParams((0.02,), (3,))))
-    net.samples[x] = np.random.default_rng(1).integers(-128, 128, x.type.shape).astype(np.int8)
+def begun(seed: int, bits: int = 8) -> tuple[RandomNetwork, Value]:
+    net = RandomNetwork(np.random.default_rng(seed), Emit(TOOLS.ops, Graph("functions")), may_divide=False, bits=bits)
+    x = net.emit.graph.add_input("x", TensorType(DTYPES[bits], (2, 4, 5, 6), net.quant(0.02, 3)))
+    end = 2 ** (bits - 1)
+    net.samples[x] = np.random.default_rng(1).integers(-end, end, x.type.shape).astype(x.type.dtype.numpy)
     return net, x
 
 
-def network(first: int, gradients: str) -> Int8Case:
-    """A layer before each of some functions, and softmax behind them."""
-    net, x = begun(first)
+def network(first: int, gradients: str, bits: int) -> Int8Case:
+    """A layer before each of some functions, and softmax, which int8 alone has, behind them."""
+    net, x = begun(first, bits)
     for attrs in FUNCTIONS[first : first + LENGTH]:
         net.emit.loc = f"block{first}.{attrs['function']}"
         x = applied(net, pointwise(net, x), attrs)
     x = pointwise(net, x)
-    x = net.op(SOFTMAX[first // LENGTH % len(SOFTMAX)], x, x_scale=quant_of(x).scale[0])
+    if bits == 8:
+        x = net.op(SOFTMAX[first // LENGTH % len(SOFTMAX)], x, x_scale=quant_of(x).scale[0])
     return learning(net, finish(net, x, CLASSES), gradients)
 
 
@@ -53,13 +56,14 @@ def learning(net: RandomNetwork, prediction: Value, gradients: str) -> Int8Case:
     return Int8Case(Program(graph), options, CLASSES, 0.05, seed=0)
 
 
+@pytest.mark.parametrize("bits", DTYPES)
 @pytest.mark.parametrize("gradients", ["int8", "int16", "float32"])
 @pytest.mark.parametrize("place", PLACES)
-def test_every_backend_is_the_reference(place, gradients):
+def test_every_backend_is_the_reference(place, gradients, bits):
     backend, target, open_all = PLACES[place]
     starts = range(0, len(FUNCTIONS), LENGTH) if place != "c_device" else range(0, LENGTH, LENGTH)
     for first in starts:
-        case = network(first, gradients)
+        case = network(first, gradients, bits)
         program = compiled_for(case, backend, target)
         graded = [node for node in program.graph.nodes if node.op == "qlookup_input_grad"]
         assert len(graded) == min(LENGTH, len(FUNCTIONS) - first), "some function has no gradient"
