@@ -31,6 +31,9 @@ from gradlet.ir.target import Memory
 from gradlet.ir.tensor_type import DType, TensorType, b1, f32, i32
 from gradlet.tools.paths import user_path
 
+# Of activations, after a ReLU.
+ZERO = {DType.I8: -128, DType.I16: 0}
+
 
 def i8(*shape: int) -> TensorType:
     return TensorType(DType.I8, shape)
@@ -61,9 +64,15 @@ def depthwise(dtype: DType, size: int, channels: int, kernel: int, stride: int =
     return "qdepthwise_conv2d_input_grad", types, window | attrs | {"input_shape": x}
 
 
-def weights(dtype: DType, size: int, channels: int, out: int) -> Use:
-    types = [i8(1, size, size, channels), TensorType(dtype, (1, size, size, out))]
-    return "qconv2d_weight_grad", types, POINT | {"kernel": (1, 1), "x_zero": -128}
+def weights(dtype: DType, x: DType, size: int, channels: int, out: int) -> Use:
+    types = [TensorType(x, (1, size, size, channels)), TensorType(dtype, (1, size, size, out))]
+    return "qconv2d_weight_grad", types, POINT | {"kernel": (1, 1), "x_zero": ZERO[x]}
+
+
+def depthwise_weights(dtype: DType, x: DType, size: int, channels: int, kernel: int) -> Use:
+    types, window = [TensorType(t, (1, size, size, channels)) for t in (x, dtype)], (kernel, kernel)
+    same = {"strides": (1, 1), "padding": (kernel // 2,) * 4}
+    return "qdepthwise_conv2d_weight_grad", types, same | {"kernel": window, "x_zero": ZERO[x]}
 
 
 def uses(dtype: DType) -> Iterator[Use]:
@@ -79,8 +88,11 @@ def uses(dtype: DType) -> Iterator[Use]:
         (8, 144, 3, 1),
     ):
         yield depthwise(dtype, size, channels, kernel, stride)
-    for size, channels, out in ((4, 96, 384), (8, 48, 192), (8, 40, 160), (8, 12, 240)):
-        yield weights(dtype, size, channels, out)
+    for x in ZERO:
+        for size, channels, out in ((4, 96, 384), (8, 48, 192), (8, 40, 160), (8, 12, 240)):
+            yield weights(dtype, x, size, channels, out)
+        for size, channels, kernel in ((4, 384, 5), (8, 144, 3)):
+            yield depthwise_weights(dtype, x, size, channels, kernel)
     yield (
         "rescale_gradient",
         [*ranged(dtype, 1, 4, 4, 160), *ending(dtype, (1, 4, 4, 160), False)[0]],

@@ -1,9 +1,10 @@
 // Sums of products channel by channel, acc[c] += sum of g[i, k, c] (b[i, k, c] - zero) over rows i
-// and terms k, for a gradient in int8, int16 or float32 and int8 weights or activations.
+// and terms k, for a gradient in int8, int16 or float32 and int8 weights, or activations in int8 or
+// int16.
 
 #pragma once
 
-#include "gradient_sums.h"
+#include "gradient_sums_i16.h"
 
 // Elements from one row of terms to the next, and from one term to the next.
 typedef struct {
@@ -161,4 +162,57 @@ static inline void add_to_channels(gradient_tile *tile, int bits, int columns, c
                               terms);
     else
         add_gradient_channels(tile, bits, columns, g, at, g_step, b, b_step, zero, rows, terms);
+}
+
+// The same of activations in int16, without a zero point.
+
+// Four channels of an integer gradient.
+static inline void add_four_channels_i16(int64_t *acc, const void *g, int bits, int at,
+                                         channel_steps g_step, const int16_t *x,
+                                         channel_steps x_step, int rows, int terms) {
+    int64_t s0 = acc[0], s1 = acc[1], s2 = acc[2], s3 = acc[3];
+    for (int i = 0; i < rows; i++, at += g_step.row, x += x_step.row) {
+        const int16_t *from = x;
+        for (int k = 0, g_at = at; k < terms; k++, g_at += g_step.term, from += x_step.term) {
+            s0 += integer_at(g, bits, g_at) * from[0];
+            s1 += integer_at(g, bits, g_at + 1) * from[1];
+            s2 += integer_at(g, bits, g_at + 2) * from[2];
+            s3 += integer_at(g, bits, g_at + 3) * from[3];
+        }
+    }
+    acc[0] = s0;
+    acc[1] = s1;
+    acc[2] = s2;
+    acc[3] = s3;
+}
+
+static inline void add_integer_channels_i16(int64_t *acc, int columns, const void *g, int bits,
+                                            int at, channel_steps g_step, const int16_t *x,
+                                            channel_steps x_step, int rows, int terms) {
+    for (; columns >= 4; columns -= 4, acc += 4, at += 4, x += 4)
+        add_four_channels_i16(acc, g, bits, at, g_step, x, x_step, rows, terms);
+    for (int i = 0; i < rows; i++)
+        for (int k = 0; k < terms; k++)
+            for (int n = 0; n < columns; n++)
+                acc[n] += integer_at(g, bits, at + i * g_step.row + k * g_step.term + n) *
+                          x[i * x_step.row + k * x_step.term + n];
+}
+
+static inline void add_float_channels_i16(float *acc, int columns, const float *g,
+                                          channel_steps g_step, const int16_t *x,
+                                          channel_steps x_step, int rows, int terms) {
+    for (int i = 0; i < rows; i++, g += g_step.row, x += x_step.row)
+        for (int k = 0; k < terms; k++)
+            for (int n = 0; n < columns; n++)
+                acc[n] += g[k * g_step.term + n] * (float)x[k * x_step.term + n];
+}
+
+static inline void add_to_channels_i16(gradient_tile *tile, int bits, int columns, const void *g,
+                                       int at, channel_steps g_step, const int16_t *x,
+                                       channel_steps x_step, int rows, int terms) {
+    if (bits == 32)
+        add_float_channels_i16(tile->f32, columns, (const float *)g + at, g_step, x, x_step, rows,
+                               terms);
+    else
+        add_integer_channels_i16(tile->i16, columns, g, bits, at, g_step, x, x_step, rows, terms);
 }

@@ -65,18 +65,19 @@ static inline void add_products_i16(int64_t *acc, int rows, int columns, const i
                 acc[8 * m + n] += a[m * step.row] * (b[n] - zero);
 }
 
-static inline void add_products_f32(float *acc, int rows, int columns, const float *a,
-                                    gradient_steps step, const int8_t *b, int b_term, int zero,
-                                    int terms) {
+static MERGED void add_products_f32(float *acc, int rows, int columns, const float *a,
+                                    gradient_steps step, const void *b, int b_bits, int b_term,
+                                    int zero, int terms) {
     if (has_float_tiles() && columns % 4 == 0) {
-        add_wide_products_f32(acc, rows, columns, a, step.row, step.term, b, b_term, zero, terms);
+        add_wide_products_f32(acc, rows, columns, a, step.row, step.term, b, b_bits, b_term, zero,
+                              terms);
         return;
     }
-    for (int k = 0; k < terms; k++, a += step.term, b += b_term)
+    for (int k = 0; k < terms; k++, a += step.term)
         for (int m = 0; m < rows; m++) {
             const float x = a[m * step.row];
             for (int n = 0; n < columns; n++)
-                acc[8 * m + n] += x * (float)(b[n] - zero);
+                acc[8 * m + n] += x * (float)(integer_at(b, b_bits, k * b_term + n) - zero);
         }
 }
 
@@ -90,8 +91,8 @@ static inline void add_gradient_products(gradient_tile *tile, int bits, int row,
         add_products_i16(tile->i16 + 8 * row, rows, columns, (const int16_t *)g + at, step, b,
                          b_term, zero, terms);
     else
-        add_products_f32(tile->f32 + 8 * row, rows, columns, (const float *)g + at, step, b, b_term,
-                         zero, terms);
+        add_products_f32(tile->f32 + 8 * row, rows, columns, (const float *)g + at, step, b, 8,
+                         b_term, zero, terms);
 }
 
 // Adds to rows of a tile, from `row` on, what the gradient g, from its element `at` on, times b is.

@@ -5,6 +5,7 @@
 
 #include "inlining.h"
 #include "int8_pairs.h"
+#include "integers.h"
 #include "tiles.h"
 
 #include <string.h>
@@ -235,18 +236,20 @@ static inline void add_four_columns_f32(float *acc, int rows, const float *a, in
         store_quad_f32(acc + 8 * m, load_quad_f32(part + 4 * m));
 }
 
-// A multiple of four columns. Terms or rows of a are neighbours.
-static inline void add_wide_products_f32(float *acc, int rows, int columns_of_tile, const float *a,
-                                         int row, int term, const int8_t *b, int b_term, int zero,
-                                         int terms) {
+// A multiple of four columns. Terms or rows of a are neighbours. Elements of b have 8 or 16 bits.
+static MERGED void add_wide_products_f32(float *acc, int rows, int columns_of_tile, const float *a,
+                                         int row, int term, const void *b, int b_bits, int b_term,
+                                         int zero, int terms) {
     float wide[4 * WIDENED_TERMS];
-    for (int count; terms > 0; terms -= count, a += count * term, b += count * b_term) {
+    const int bytes = b_bits / 8;
+    const int8_t *first = b;
+    for (int count; terms > 0; terms -= count, a += count * term, first += count * b_term * bytes) {
         count = terms < WIDENED_TERMS ? terms : WIDENED_TERMS;
         for (int n = 0; n < columns_of_tile; n += 4) {
-            const int8_t *from = b + n;
-            for (int k = 0; k < count; k++, from += b_term)
+            const int8_t *from = first + n * bytes;
+            for (int k = 0; k < count; k++, from += b_term * bytes)
                 for (int i = 0; i < 4; i++)
-                    wide[4 * k + i] = (float)(from[i] - zero);
+                    wide[4 * k + i] = (float)(integer_at(from, b_bits, i) - zero);
             add_four_columns_f32(acc + n, rows, a, row, term, wide, count);
         }
     }

@@ -1,4 +1,4 @@
-#include "gradient_sums.h"
+#include "gradient_sums_i16.h"
 
 // Images [batch, height, width, channels], weights [out channels, taps, channels / groups] in up to
 // four parts, one after the other along the channels. `bits` are those of the gradient g.
@@ -181,30 +181,36 @@ static void qconv2d_pointwise_input_grad_i8(
     }
 }
 
-// One tap, at (y, x) from the first, of dw for some output channels and input channels: `from` and
-// image are the first of these in g and x.
+// One tap, so far down and right from the first, of dw for some output channels and input channels:
+// `from` and `channel` are the first of these in g and x.
 static inline void qconv2d_weight_tile(gradient_tile *tile, int rows, int columns, const void *g,
-                                       int bits, int from, const int8_t *image, int zero, int y,
-                                       int x, const window_sizes *s) {
-    const int oy = first_window(y, s->top, s->stride_y), ox = first_window(x, s->left, s->stride_x);
-    const int last = end_window(y, s->top, s->stride_y, s->out_height, s->height);
-    const int count = end_window(x, s->left, s->stride_x, s->out_width, s->width) - ox;
+                                       int bits, int from, const void *x, int x_bits, int channel,
+                                       int zero, int down, int right, const window_sizes *s) {
+    const int oy = first_window(down, s->top, s->stride_y),
+              ox = first_window(right, s->left, s->stride_x);
+    const int last = end_window(down, s->top, s->stride_y, s->out_height, s->height);
+    const int count = end_window(right, s->left, s->stride_x, s->out_width, s->width) - ox;
     const gradient_steps step = {1, s->out_channels};
-    const int ix = ox * s->stride_x + x - s->left;
+    const int ix = ox * s->stride_x + right - s->left;
     for (int n = 0; n < s->batch; n++)
         for (int row = oy; row < last; row++) {
-            const int iy = row * s->stride_y + y - s->top;
-            add_to_tile(tile, bits, 0, rows, columns, g,
-                        from + ((n * s->out_height + row) * s->out_width + ox) * s->out_channels,
-                        step, image + ((n * s->height + iy) * s->width + ix) * s->channels,
-                        s->stride_x * s->channels, zero, count);
+            const int iy = row * s->stride_y + down - s->top, x_term = s->stride_x * s->channels;
+            const int g_at = from + ((n * s->out_height + row) * s->out_width + ox) * step.term;
+            const int x_at = channel + ((n * s->height + iy) * s->width + ix) * s->channels;
+            if (x_bits == 8)
+                add_to_tile(tile, bits, 0, rows, columns, g, g_at, step, (const int8_t *)x + x_at,
+                            x_term, zero, count);
+            else
+                add_to_tile_i16(tile, bits, rows, columns, g, g_at, step.term,
+                                (const int16_t *)x + x_at, x_term, count);
         }
 }
 
 // dw[o, ky, kx, c] = sum of g[o] times the x[c] - zero that the tap sees.
-static inline void qconv2d_weight_grad(void *dw, const int8_t *x, const void *g, int bits, int zero,
-                                       const int *sizes) {
+static inline void qconv2d_weight_grad(void *dw, const void *x, int x_bits, const void *g, int bits,
+                                       int zero, const int *sizes) {
     const divided_window d = read_divided(sizes);
+    const int sums = sum_bits(bits, x_bits);
     const window_sizes *s = &d.s;
     const int taps = s->kernel_height * s->kernel_width;
     for (int o = 0; o < s->out_channels;) {
@@ -213,29 +219,44 @@ static inline void qconv2d_weight_grad(void *dw, const int8_t *x, const void *g,
             for (int c = 0; c < d.channels; c += GRADIENT_COLUMNS) {
                 const int columns = at_most(d.channels - c, GRADIENT_COLUMNS);
                 gradient_tile tile;
-                clear_tile(&tile, bits, GRADIENT_ROWS);
-                qconv2d_weight_tile(&tile, rows, columns, g, bits, o, x + group * d.channels + c,
-                                    zero, k / s->kernel_width * s->dilation_y,
-                                    k % s->kernel_width * s->dilation_x, s);
+                clear_tile(&tile, sums, GRADIENT_ROWS);
+                qconv2d_weight_tile(
+                    &tile, rows, columns, g, bits, o, x, x_bits, group * d.channels + c, zero,
+                    k / s->kernel_width * s->dilation_y, k % s->kernel_width * s->dilation_x, s);
                 for (int m = 0; m < rows; m++)
-                    store_tile_row(dw, &tile, bits, m, ((o + m) * taps + k) * d.channels + c,
+                    store_tile_row(dw, &tile, sums, m, ((o + m) * taps + k) * d.channels + c,
                                    columns);
             }
         o += rows;
     }
 }
 
-static void qconv2d_weight_grad_i8(int32_t *dw, const int8_t *x, const int8_t *g, int zero,
-                                   const int *sizes) {
-    qconv2d_weight_grad(dw, x, g, 8, zero, sizes);
+static void qconv2d_weight_grad_i8_i8(int32_t *dw, const int8_t *x, const int8_t *g, int zero,
+                                      const int *sizes) {
+    qconv2d_weight_grad(dw, x, 8, g, 8, zero, sizes);
 }
 
-static void qconv2d_weight_grad_i16(float *dw, const int8_t *x, const int16_t *g, int zero,
-                                    const int *sizes) {
-    qconv2d_weight_grad(dw, x, g, 16, zero, sizes);
+static void qconv2d_weight_grad_i8_i16(float *dw, const int8_t *x, const int16_t *g, int zero,
+                                       const int *sizes) {
+    qconv2d_weight_grad(dw, x, 8, g, 16, zero, sizes);
 }
 
-static void qconv2d_weight_grad_f32(float *dw, const int8_t *x, const float *g, int zero,
-                                    const int *sizes) {
-    qconv2d_weight_grad(dw, x, g, 32, zero, sizes);
+static void qconv2d_weight_grad_i8_f32(float *dw, const int8_t *x, const float *g, int zero,
+                                       const int *sizes) {
+    qconv2d_weight_grad(dw, x, 8, g, 32, zero, sizes);
+}
+
+static void qconv2d_weight_grad_i16_i8(float *dw, const int16_t *x, const int8_t *g,
+                                       const int *sizes) {
+    qconv2d_weight_grad(dw, x, 16, g, 8, 0, sizes);
+}
+
+static void qconv2d_weight_grad_i16_i16(float *dw, const int16_t *x, const int16_t *g,
+                                        const int *sizes) {
+    qconv2d_weight_grad(dw, x, 16, g, 16, 0, sizes);
+}
+
+static void qconv2d_weight_grad_i16_f32(float *dw, const int16_t *x, const float *g,
+                                        const int *sizes) {
+    qconv2d_weight_grad(dw, x, 16, g, 32, 0, sizes);
 }

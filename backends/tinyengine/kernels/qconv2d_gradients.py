@@ -16,6 +16,7 @@ from gradlet.backends.tinyengine.kernel import SCRATCH, Call, Kernel, beside, ca
 from gradlet.backends.tinyengine.window_sizes import window_sizes
 from gradlet.ir.gradient_epilogue import Operands
 from gradlet.ir.graph import Attrs, Node, Value
+from gradlet.ir.requantize import DTYPES
 from gradlet.ir.target import Target
 from gradlet.ir.tensor_type import DType
 
@@ -80,7 +81,8 @@ def _multiplies_pairs(node: Node, target: Target) -> bool:
 def _weight_grad(node: Node) -> Call:
     (x, g), (dw,) = node.inputs, node.outputs
     sizes = _sizes(node.attrs, x, g, node.attrs.get("kernel", _POINT))
-    return call(f"qconv2d_weight_grad_{suffix(g)}", dw, x, g, node.attrs["x_zero"], sizes)
+    zero = (node.attrs["x_zero"],) if x.type.dtype is DType.I8 else ()
+    return call(f"qconv2d_weight_grad_{suffix(x)}_{suffix(g)}", dw, x, g, *zero, sizes)
 
 
 def _has_few_parts(node: Node, target: Target) -> bool:
@@ -91,7 +93,7 @@ _INPUT_GRAD = (
     Kernel(_C, _pointwise_input_grad, "pointwise", (DType.I8,), _multiplies_pairs, _widened),
     Kernel(_C, _input_grad, dtypes=GRADIENTS, applies=_has_few_parts),
 )
-_WEIGHT_GRAD = Kernel(_C, _weight_grad, dtypes=(DType.I8,))
+_WEIGHT_GRAD = Kernel(_C, _weight_grad, dtypes=DTYPES.values())
 
 KERNELS = {
     "qconv2d_input_grad": _INPUT_GRAD,

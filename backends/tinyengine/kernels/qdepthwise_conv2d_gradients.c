@@ -122,9 +122,9 @@ static void qdepthwise_input_grad_f32(void *dx, float *range, const float *g, co
 }
 
 // Some output channels, from o on, of dw of one tap, at (y, x) from the first.
-static inline void qdepthwise_weight_block(gradient_tile *tile, int columns, int o, const int8_t *x,
-                                           const void *g, int bits, int zero, int ky, int kx,
-                                           const window_sizes *s) {
+static inline void qdepthwise_weight_block(gradient_tile *tile, int columns, int o, const void *x,
+                                           int x_bits, const void *g, int bits, int zero, int ky,
+                                           int kx, const window_sizes *s) {
     const int oy = first_window(ky, s->top, s->stride_y);
     const int rows = end_window(ky, s->top, s->stride_y, s->out_height, s->height) - oy;
     const int ox = first_window(kx, s->left, s->stride_x);
@@ -134,42 +134,63 @@ static inline void qdepthwise_weight_block(gradient_tile *tile, int columns, int
     const int iy = oy * s->stride_y + ky - s->top, ix = ox * s->stride_x + kx - s->left;
     if (rows <= 0 || count <= 0)
         return;
-    x += (iy * s->width + ix) * s->channels + o / (s->out_channels / s->channels);
-    for (int n = 0; n < s->batch; n++)
-        add_to_channels(tile, bits, columns, g,
-                        ((n * s->out_height + oy) * s->out_width + ox) * s->out_channels + o,
-                        g_step, x + n * s->height * s->width * s->channels, x_step, zero, rows,
-                        count);
+    for (int n = 0; n < s->batch; n++) {
+        const int g_at = ((n * s->out_height + oy) * s->out_width + ox) * s->out_channels + o;
+        const int x_at = ((n * s->height + iy) * s->width + ix) * s->channels +
+                         o / (s->out_channels / s->channels);
+        if (x_bits == 8)
+            add_to_channels(tile, bits, columns, g, g_at, g_step, (const int8_t *)x + x_at, x_step,
+                            zero, rows, count);
+        else
+            add_to_channels_i16(tile, bits, columns, g, g_at, g_step, (const int16_t *)x + x_at,
+                                x_step, rows, count);
+    }
 }
 
 // dw[ky, kx, o] = sum of g[o] times the x - zero that the tap sees.
-static inline void qdepthwise_weight_grad(void *dw, const int8_t *x, const void *g, int bits,
-                                          int zero, const int *sizes) {
+static inline void qdepthwise_weight_grad(void *dw, const void *x, int x_bits, const void *g,
+                                          int bits, int zero, const int *sizes) {
+    const int sums = sum_bits(bits, x_bits);
     const window_sizes s = read_window(sizes);
     const int most = s.out_channels == s.channels ? GRADIENT_COLUMNS : 1;
     for (int k = 0; k < s.kernel_height * s.kernel_width; k++)
         for (int o = 0; o < s.out_channels; o += most) {
             const int columns = at_most(s.out_channels - o, most);
             gradient_tile tile;
-            clear_tile(&tile, bits, 1);
-            qdepthwise_weight_block(&tile, columns, o, x, g, bits, zero,
+            clear_tile(&tile, sums, 1);
+            qdepthwise_weight_block(&tile, columns, o, x, x_bits, g, bits, zero,
                                     k / s.kernel_width * s.dilation_y,
                                     k % s.kernel_width * s.dilation_x, &s);
-            store_tile_row(dw, &tile, bits, 0, k * s.out_channels + o, columns);
+            store_tile_row(dw, &tile, sums, 0, k * s.out_channels + o, columns);
         }
 }
 
-static void qdepthwise_weight_grad_i8(int32_t *dw, const int8_t *x, const int8_t *g, int zero,
-                                      const int *sizes) {
-    qdepthwise_weight_grad(dw, x, g, 8, zero, sizes);
+static void qdepthwise_weight_grad_i8_i8(int32_t *dw, const int8_t *x, const int8_t *g, int zero,
+                                         const int *sizes) {
+    qdepthwise_weight_grad(dw, x, 8, g, 8, zero, sizes);
 }
 
-static void qdepthwise_weight_grad_i16(float *dw, const int8_t *x, const int16_t *g, int zero,
-                                       const int *sizes) {
-    qdepthwise_weight_grad(dw, x, g, 16, zero, sizes);
+static void qdepthwise_weight_grad_i8_i16(float *dw, const int8_t *x, const int16_t *g, int zero,
+                                          const int *sizes) {
+    qdepthwise_weight_grad(dw, x, 8, g, 16, zero, sizes);
 }
 
-static void qdepthwise_weight_grad_f32(float *dw, const int8_t *x, const float *g, int zero,
-                                       const int *sizes) {
-    qdepthwise_weight_grad(dw, x, g, 32, zero, sizes);
+static void qdepthwise_weight_grad_i8_f32(float *dw, const int8_t *x, const float *g, int zero,
+                                          const int *sizes) {
+    qdepthwise_weight_grad(dw, x, 8, g, 32, zero, sizes);
+}
+
+static void qdepthwise_weight_grad_i16_i8(float *dw, const int16_t *x, const int8_t *g,
+                                          const int *sizes) {
+    qdepthwise_weight_grad(dw, x, 16, g, 8, 0, sizes);
+}
+
+static void qdepthwise_weight_grad_i16_i16(float *dw, const int16_t *x, const int16_t *g,
+                                           const int *sizes) {
+    qdepthwise_weight_grad(dw, x, 16, g, 16, 0, sizes);
+}
+
+static void qdepthwise_weight_grad_i16_f32(float *dw, const int16_t *x, const float *g,
+                                           const int *sizes) {
+    qdepthwise_weight_grad(dw, x, 16, g, 32, 0, sizes);
 }

@@ -13,6 +13,7 @@ from gradlet.backends.tinyengine.gradient_operands import (
 from gradlet.backends.tinyengine.kernel import Call, Kernel, beside, call
 from gradlet.backends.tinyengine.window_sizes import window_sizes
 from gradlet.ir.graph import Node
+from gradlet.ir.requantize import DTYPES
 from gradlet.ir.target import Target
 from gradlet.ir.tensor_type import DType
 
@@ -31,7 +32,8 @@ def _input_grad(node: Node) -> Call:
 def _weight_grad(node: Node) -> Call:
     (x, g), (dw,) = node.inputs, node.outputs
     sizes = window_sizes(node.attrs, x.type, g.type)
-    return call(f"qdepthwise_weight_grad_{suffix(g)}", dw, x, g, node.attrs["x_zero"], sizes)
+    zero = (node.attrs["x_zero"],) if x.type.dtype is DType.I8 else ()
+    return call(f"qdepthwise_weight_grad_{suffix(x)}_{suffix(g)}", dw, x, g, *zero, sizes)
 
 
 def _in_two_parts(node: Node, target: Target) -> bool:
@@ -40,5 +42,5 @@ def _in_two_parts(node: Node, target: Target) -> bool:
 
 KERNELS = {
     "qdepthwise_conv2d_input_grad": Kernel(_C, _input_grad, dtypes=GRADIENTS, applies=_in_two_parts),
-    "qdepthwise_conv2d_weight_grad": Kernel(_C, _weight_grad, dtypes=(DType.I8,)),
+    "qdepthwise_conv2d_weight_grad": Kernel(_C, _weight_grad, dtypes=DTYPES.values()),
 }

@@ -94,10 +94,18 @@ def qconv2d_input_grad() -> Iterator[Use]:
                 yield [*with_range(g), *parts, *more], given | {"parts": len(parts)}
 
 
+# Types of x and of g in gradients of weights, and zero points of x: where x is int16, sums of floats depend on their
+# order.
+FACTORS = [
+    *product((DType.I8,), GRADIENTS, (-128, 127)),
+    *product((DType.I16,), (DType.I8, DType.I16), (0,)),
+]
+
+
 def qconv2d_weight_grad() -> Iterator[Use]:
-    for (size, channels, out, kernel, attrs), dtype, zero in product(WINDOWS, GRADIENTS, (-128, 127)):
-        x, w = i8(2, *size, channels), i8(out, *kernel, channels // attrs.get("groups", 1))
-        g = of(dtype, *result("conv2d", [x, w], attrs))
+    for (size, channels, out, kernel, attrs), (dtype, g_dtype, zero) in product(WINDOWS, FACTORS):
+        x, w = of(dtype, 2, *size, channels), i8(out, *kernel, channels // attrs.get("groups", 1))
+        g = of(g_dtype, *result("conv2d", [x, w], attrs))
         yield [x, g], attrs | {"kernel": kernel, "x_zero": zero}
 
 
@@ -120,10 +128,10 @@ def qdepthwise_conv2d_input_grad() -> Iterator[Use]:
 
 
 def qdepthwise_conv2d_weight_grad() -> Iterator[Use]:
-    for (size, (channels, out), kernel, attrs), dtype in product(DEPTHWISE, GRADIENTS):
-        x = i8(2, *size, channels)
-        g = of(dtype, *result("depthwise_conv2d", [x, i8(*kernel, out)], attrs))
-        yield [x, g], attrs | {"kernel": kernel, "x_zero": -128}
+    for (size, (channels, out), kernel, attrs), (dtype, g_dtype, zero) in product(DEPTHWISE, FACTORS):
+        x = of(dtype, 2, *size, channels)
+        g = of(g_dtype, *result("depthwise_conv2d", [x, i8(*kernel, out)], attrs))
+        yield [x, g], attrs | {"kernel": kernel, "x_zero": zero}
 
 
 def qdense_input_grad() -> Iterator[Use]:
@@ -133,8 +141,8 @@ def qdense_input_grad() -> Iterator[Use]:
 
 
 def qdense_weight_grad() -> Iterator[Use]:
-    for (rows, terms, out), dtype in product(((1, 40, 10), (5, 7, 3)), GRADIENTS):
-        yield [i8(rows, terms), of(dtype, rows, out)], {"x_zero": -5}
+    for (rows, terms, out), (dtype, g_dtype, zero) in product(((1, 40, 10), (5, 7, 3)), FACTORS):
+        yield [of(dtype, rows, terms), of(g_dtype, rows, out)], {"x_zero": zero}
 
 
 def rescale_gradient() -> Iterator[Use]:
