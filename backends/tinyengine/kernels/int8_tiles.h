@@ -110,10 +110,10 @@ static SEPARATE void sum_pair_i8(widened_pair *job) {
         memcpy(x, columns, sizeof x);
         columns += COLUMN_WORDS;
         const lanes_i16 even = (lanes_i16)x[0], odd = (lanes_i16)x[1];
-        sum[0] += __builtin_ia32_pmaddwd128(even, (lanes_i16)(lanes_i32){a, a, a, a});
-        sum[1] += __builtin_ia32_pmaddwd128(even, (lanes_i16)(lanes_i32){b, b, b, b});
-        sum[0] += __builtin_ia32_pmaddwd128(odd, (lanes_i16)(lanes_i32){c, c, c, c});
-        sum[1] += __builtin_ia32_pmaddwd128(odd, (lanes_i16)(lanes_i32){d, d, d, d});
+        sum[0] = add_lane_products(sum[0], even, (lanes_i16)(lanes_i32){a, a, a, a});
+        sum[1] = add_lane_products(sum[1], even, (lanes_i16)(lanes_i32){b, b, b, b});
+        sum[0] = add_lane_products(sum[0], odd, (lanes_i16)(lanes_i32){c, c, c, c});
+        sum[1] = add_lane_products(sum[1], odd, (lanes_i16)(lanes_i32){d, d, d, d});
     }
     memcpy(job->results, sum, sizeof sum);
 #else

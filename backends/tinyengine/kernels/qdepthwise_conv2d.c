@@ -9,6 +9,7 @@ typedef struct {
     window_sizes window;
     int split; // output channels of the first part
     int x_zero;
+    int fits; // of int16: whether int32 holds all sums with their biases
 } qdepthwise_sizes;
 
 // The part of a window that lies on the image: its taps, what the first of them looks at and is
@@ -55,6 +56,13 @@ static PERHAPS inline lanes_i16 widened_eight_i8(const int8_t *x) {
     return __builtin_convertvector(eight, lanes_i16);
 }
 
+static PERHAPS inline void store_even_odd(int32_t *sums, lanes_i32 even, lanes_i32 odd) {
+    for (int i = 0; i < 4; i++) {
+        sums[2 * i] = even[i];
+        sums[2 * i + 1] = odd[i];
+    }
+}
+
 // The sums of eight channels from c on. A product fits in int16: |x - x_zero| <= 255.
 static PERHAPS inline void depthwise_eight_i8(int32_t *sums, const seen_window *v, int c,
                                               int x_zero) {
@@ -67,25 +75,20 @@ static PERHAPS inline void depthwise_eight_i8(int32_t *sums, const seen_window *
             odd += (lanes_i32)p >> 16;
         }
     }
-    for (int i = 0; i < 4; i++) {
-        sums[2 * i] = even[i];
-        sums[2 * i + 1] = odd[i];
-    }
+    store_even_odd(sums, even, odd);
 }
 
-// The results for o to o + 8, which begin at y[at].
-static PERHAPS inline void store_eight_i8(int8_t *y, uint8_t *mask, int at, const int32_t *sums,
-                                          int o, const requantization *q) {
+// The results for o to o + 8, before the zero point is added.
+static PERHAPS inline void round_eight(int32_t *results, const int32_t *sums, int o, float beyond,
+                                       const requantization *q) {
     for (int i = 0; i < 8; i += 4) {
         lanes_i32 sum, bias;
         lanes_f32 scale;
         memcpy(&sum, sums + i, sizeof sum);
         memcpy(&bias, q->bias + o + i, sizeof bias);
         memcpy(&scale, q->scale + o + i, sizeof scale);
-        const lanes_i32 r =
-            rounded_lanes(saturating_add_lanes(sum, bias), scale, BEYOND_I8) + q->zero;
-        for (int k = 0; k < 4; k++)
-            store_i8(y, mask, at + i + k, r[k]);
+        const lanes_i32 r = rounded_lanes(saturating_add_lanes(sum, bias), scale, beyond);
+        memcpy(results + i, &r, sizeof r);
     }
 }
 
@@ -100,9 +103,11 @@ static inline void qdepthwise_pixel_i8(void *y, uint8_t *mask, int at, const voi
     int o = 0;
 #if defined(__SSE2__)
     for (; multiplier == 1 && q->rounding == ROUND_AS_FLOAT && o + 8 <= channels; o += 8) {
-        int32_t sums[8];
+        int32_t sums[8], r[8];
         depthwise_eight_i8(sums, &v, o, s->x_zero);
-        store_eight_i8(y, mask, at + o, sums, first + o, q);
+        round_eight(r, sums, first + o, BEYOND_I8, q);
+        for (int i = 0; i < 8; i++)
+            store_i8(y, mask, at + o + i, r[i] + q->zero);
     }
 #endif
     for (; o < channels; o++) {
@@ -122,46 +127,38 @@ static inline int64_t depthwise_sum_i16(const seen_window *v, int c, int o) {
     return sum;
 }
 
-// The sums of eight channels from c on, of few enough taps for int32.
-static inline void depthwise_eight_i16(int32_t *sums, const seen_window *v, int c) {
-#if defined(__SSE2__)
+// The sums of eight channels from c on, which int32 holds.
+static PERHAPS inline void depthwise_eight_i16(int32_t *sums, const seen_window *v, int c) {
+    const lanes_i32 low = {0xffff, 0xffff, 0xffff, 0xffff};
     lanes_i32 even = {0}, odd = {0}, x;
     for (int ky = 0; ky < v->rows; ky++) {
         const int16_t *from = (const int16_t *)v->x + ky * v->x_row + c;
         const int8_t *w = v->w + ky * v->w_row + c;
         for (int kx = 0; kx < v->columns; kx++, from += v->x_column, w += v->w_column) {
             memcpy(&x, from, sizeof x);
-            const lanes_i16 by = widened_eight_i8(w);
-            even += __builtin_ia32_pmaddwd128((lanes_i16)(x & 0xffff), by);
-            odd += __builtin_ia32_pmaddwd128((lanes_i16)(x & -0x10000), by);
+            even = add_lane_products(even, (lanes_i16)(x & low), widened_eight_i8(w));
+            odd = add_lane_products(odd, (lanes_i16)(x & ~low), widened_eight_i8(w));
         }
     }
-    for (int i = 0; i < 4; i++) {
-        sums[2 * i] = even[i];
-        sums[2 * i + 1] = odd[i];
-    }
-#else
-    for (int i = 0; i < 8; i++)
-        sums[i] = (int32_t)depthwise_sum_i16(v, c + i, c + i);
-#endif
+    store_even_odd(sums, even, odd);
 }
 
 static inline void qdepthwise_pixel_i16(void *y, uint8_t *mask, int at, const void *image,
                                         const int8_t *w, int first, int end, int iy, int ix,
                                         const qdepthwise_sizes *s, const requantization *q) {
     const int multiplier = s->window.out_channels / s->window.channels, channels = end - first;
-    const int fits = most_bias_i16(s->window.kernel_height * s->window.kernel_width) >= 0;
     const seen_window v =
         see_window((const int16_t *)image + first / multiplier, 2, w, channels, iy, ix, &s->window);
     int o = 0;
-    for (; multiplier == 1 && fits && o + 8 <= channels; o += 8) {
-        int32_t sums[8];
+#if defined(__SSE2__)
+    for (; multiplier == 1 && s->fits && o + 8 <= channels; o += 8) {
+        int32_t sums[8], r[8];
         depthwise_eight_i16(sums, &v, o);
-        for (int i = o; i < o + 8; i++)
-            store_i16(y, mask, at + i,
-                      rescaled_i16((int64_t)sums[i - o] + q->bias[first + i], q->scale[first + i]),
-                      q->low, q->high);
+        round_eight(r, sums, first + o, BEYOND_I16, q);
+        for (int i = 0; i < 8; i++)
+            store_i16(y, mask, at + o + i, r[i], q->low, q->high);
     }
+#endif
     for (; o < channels; o++) {
         const int c = (first + o) / multiplier - first / multiplier;
         const int64_t sum = depthwise_sum_i16(&v, c, o) + q->bias[first + o];
@@ -199,7 +196,8 @@ static MERGED void qdepthwise(void *y, uint8_t *mask, const void *x, const int8_
 static void qdepthwise_conv2d_i8(int8_t *y, uint8_t *mask, const int8_t *x, const int8_t *w0,
                                  const int8_t *w1, const int32_t *bias, const float *scale,
                                  const int32_t *multiplier, const int *sizes) {
-    const qdepthwise_sizes s = {read_window(sizes), sizes[15], sizes[16]};
+    const qdepthwise_sizes s = {
+        .window = read_window(sizes), .split = sizes[15], .x_zero = sizes[16]};
     const requantization q = {.bias = bias,
                               .scale = scale,
                               .multiplier = multiplier,
@@ -211,7 +209,10 @@ static void qdepthwise_conv2d_i8(int8_t *y, uint8_t *mask, const int8_t *x, cons
 static void qdepthwise_conv2d_i16(int16_t *y, uint8_t *mask, const int16_t *x, const int8_t *w0,
                                   const int8_t *w1, const int32_t *bias, const float *scale,
                                   const int *sizes) {
-    const qdepthwise_sizes s = {read_window(sizes), sizes[15], sizes[16]};
+    qdepthwise_sizes s = {.window = read_window(sizes), .split = sizes[15], .fits = 1};
     const requantization q = {.bias = bias, .scale = scale, .low = sizes[17], .high = sizes[18]};
+    const int32_t most = most_bias_i16(s.window.kernel_height * s.window.kernel_width);
+    for (int o = 0; o < s.window.out_channels; o++)
+        s.fits &= is_within(bias[o], most);
     qdepthwise(y, mask, x, w0, w1, &s, &q, (qdepthwise_steps){qdepthwise_pixel_i16, 2});
 }

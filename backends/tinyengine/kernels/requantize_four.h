@@ -13,6 +13,16 @@ typedef int32_t __attribute__((vector_size(16))) lanes_i32;
 typedef uint32_t __attribute__((vector_size(16))) lanes_u32;
 typedef float __attribute__((vector_size(16))) lanes_f32;
 
+// sum plus both products of the pairs in each lane.
+static PERHAPS inline lanes_i32 add_lane_products(lanes_i32 sum, lanes_i16 a, lanes_i16 b) {
+#if defined(__SSE2__)
+    return sum + __builtin_ia32_pmaddwd128(a, b);
+#else
+    const lanes_i32 x = (lanes_i32)a, y = (lanes_i32)b;
+    return sum + (x << 16 >> 16) * (y << 16 >> 16) + (x >> 16) * (y >> 16);
+#endif
+}
+
 typedef struct {
     int32_t a, b, c, d;
 } quad_i32;
