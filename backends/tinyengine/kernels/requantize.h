@@ -5,6 +5,7 @@
 #pragma once
 
 #include "float_of_i64.h"
+#include "inlining.h"
 #include "nearest.h"
 
 #include <stdint.h>
@@ -32,11 +33,11 @@ typedef struct {
     };
 } requantization;
 
-static inline int32_t saturated_i32(int64_t x) {
+static PERHAPS inline int32_t saturated_i32(int64_t x) {
     return x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : (int32_t)x;
 }
 
-static inline int32_t saturating_add_i32(int32_t a, int32_t b) {
+static PERHAPS inline int32_t saturating_add_i32(int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_DSP)
     int32_t sum;
     __asm__("qadd %0, %1, %2" : "=r"(sum) : "r"(a), "r"(b));
