@@ -18,7 +18,7 @@ SCHEMES = {
     "per tensor": "int8{weights=per_tensor}",
     "int8 inputs": "int8{inputs=int8}",
     "int16": "int8{activations=int16}",
-    "int16 inputs": "int8{activations=int16,inputs=int16,weights=per_tensor}",
+    "int16 inputs": "int8{weights=per_tensor,activations=int16,inputs=int16}",
     "float head": "int8{head=float32}",
 }
 
