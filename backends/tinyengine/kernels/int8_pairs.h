@@ -9,7 +9,7 @@
 #include <string.h>
 
 // Four int8 in the order of memory.
-static inline uint32_t load_four_i8(const int8_t *x) {
+static PERHAPS inline uint32_t load_four_i8(const int8_t *x) {
     uint32_t word;
     memcpy(&word, x, sizeof word);
     return word;
