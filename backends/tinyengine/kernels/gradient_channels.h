@@ -166,7 +166,21 @@ static inline void add_to_channels(gradient_tile *tile, int bits, int columns, c
 
 // The same of activations in int16, without a zero point.
 
-// Four channels of an integer gradient.
+// Of four channels of an integer gradient the pairs 0 and 2, 1 and 3.
+static inline void load_pairs(uint32_t *even, uint32_t *odd, const void *g, int bits, int at) {
+    if (bits == 8) {
+        const uint32_t four = load_four_i8((const int8_t *)g + at);
+        *even = even_pair_i8(four);
+        *odd = odd_pair_i8(four);
+    } else {
+        const uint32_t first = load_two_i16((const int16_t *)g + at),
+                       second = load_two_i16((const int16_t *)g + at + 2);
+        *even = low_halves(first, second);
+        *odd = high_halves(first, second);
+    }
+}
+
+// Four channels, for processors that multiply halves of words.
 static inline void add_four_channels_i16(int64_t *acc, const void *g, int bits, int at,
                                          channel_steps g_step, const int16_t *x,
                                          channel_steps x_step, int rows, int terms) {
@@ -174,10 +188,13 @@ static inline void add_four_channels_i16(int64_t *acc, const void *g, int bits, 
     for (int i = 0; i < rows; i++, at += g_step.row, x += x_step.row) {
         const int16_t *from = x;
         for (int k = 0, g_at = at; k < terms; k++, g_at += g_step.term, from += x_step.term) {
-            s0 += integer_at(g, bits, g_at) * from[0];
-            s1 += integer_at(g, bits, g_at + 1) * from[1];
-            s2 += integer_at(g, bits, g_at + 2) * from[2];
-            s3 += integer_at(g, bits, g_at + 3) * from[3];
+            const uint32_t first = load_two_i16(from), second = load_two_i16(from + 2);
+            uint32_t even, odd;
+            load_pairs(&even, &odd, g, bits, g_at);
+            s0 += low_half(even) * low_half(first);
+            s1 += low_half(odd) * high_half(first);
+            s2 += high_half(even) * low_half(second);
+            s3 += high_half(odd) * high_half(second);
         }
     }
     acc[0] = s0;
@@ -189,7 +206,7 @@ static inline void add_four_channels_i16(int64_t *acc, const void *g, int bits, 
 static inline void add_integer_channels_i16(int64_t *acc, int columns, const void *g, int bits,
                                             int at, channel_steps g_step, const int16_t *x,
                                             channel_steps x_step, int rows, int terms) {
-    for (; columns >= 4; columns -= 4, acc += 4, at += 4, x += 4)
+    for (; multiplies_pairs() && columns >= 4; columns -= 4, acc += 4, at += 4, x += 4)
         add_four_channels_i16(acc, g, bits, at, g_step, x, x_step, rows, terms);
     for (int i = 0; i < rows; i++)
         for (int k = 0; k < terms; k++)
