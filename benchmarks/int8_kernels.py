@@ -96,7 +96,7 @@ def uses() -> Iterator[Use]:
 def on_int16(use: Use) -> Use:
     """A convolution or dense layer on int16 activations."""
     op, (x, *others), attrs = use
-    return op, [replace(x, dtype=DType.I16), *others], attrs | {"bits": 16, "x_zero": 0, "y_zero": 0}
+    return op, [replace(x, dtype=DType.I16), *others], {**attrs, "bits": 16, "x_zero": 0, "y_zero": 0}
 
 
 def tiny(use: Use) -> Use:
