@@ -83,6 +83,9 @@ def uses() -> Iterator[Use]:
     for shape in (16, 16, 64), (1, 1, 64):
         yield "qmul", [i8(1, 16, 16, 64), i8(1, *shape)], SUM
     yield "qmatmul", [i8(4, 64, 16), i8(4, 64, 16)], SUM | {"transpose_b": True}
+    products = [((4, 64, 16), (4, 16, 64)), ((4, 64, 32), (4, 32, 64)), ((4, 64, 64), (4, 64, 32))]
+    for first, second in (*products, ((8, 49, 49), (8, 49, 32)), ((1, 64), (64, 64))):
+        yield "qmatmul", [i8(*first), i8(*second)], SUM
     yield "qmean", [i8(1, 16, 16, 64)], {"axis": (1, 2), **MEAN}
     yield "qavg_pool2d", [i8(1, 4, 4, 160)], {"kernel": (4, 4)} | POINT
     for size, channels, kernel in ((64, 16, 2), (32, 48, 3)):

@@ -43,6 +43,33 @@ static inline uint32_t odd_pair_i8(uint32_t four) {
 #endif
 }
 
+// Both halves plus those of b.
+static inline uint32_t add_pairs(uint32_t a, uint32_t b) {
+    return ((a + b) & 0xffff) | ((a & 0xffff0000) + (b & 0xffff0000));
+}
+
+// Both halves plus two of four int8: elements 0 and 2, then 1 and 3.
+
+static inline uint32_t add_even_pair_i8(uint32_t pair, uint32_t four) {
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t sum;
+    __asm__("sxtab16 %0, %1, %2" : "=r"(sum) : "r"(pair), "r"(four));
+    return sum;
+#else
+    return add_pairs(pair, even_pair_i8(four));
+#endif
+}
+
+static inline uint32_t add_odd_pair_i8(uint32_t pair, uint32_t four) {
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t sum;
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(sum) : "r"(pair), "r"(four));
+    return sum;
+#else
+    return add_pairs(pair, odd_pair_i8(four));
+#endif
+}
+
 // Both halves less those of b.
 static inline uint32_t subtract_pairs(uint32_t a, uint32_t b) {
 #if defined(__ARM_FEATURE_DSP)

@@ -125,6 +125,14 @@ def qprelu() -> Iterator[Use]:
 
 def qmatmul() -> Iterator[Use]:
     yield from pairs([i8(3, 7, 11), i8(3, 11, 5)])
+    sizes = [(1, 1, 1), (1, 9, 5), (2, 3, 4), (3, 1, 9), (4, 2, 8), (5, 6, 1), (17, 10, 7), (22, 35, 18)]
+    batches = [((), ()), ((2,), (2,)), ((3,), ()), ((), (2,))]
+    zeros = {"x1_zero": -128, "x2_zero": 127, "y_zero": 3}
+    scales = {"x1_scale": 0.05, "x2_scale": 0.03, "y_scale": 0.9}
+    for n, ((rows, columns, depth), batch, a, b) in enumerate(product(sizes, batches, (False, True), (False, True))):
+        x1, x2 = (depth, rows) if a else (rows, depth), (columns, depth) if b else (depth, columns)
+        named = {"transpose_a": a, "transpose_b": b, "mask": n % 3 == 0, "rounding": ROUNDINGS[n % 5 // 3]}
+        yield [i8(*batch[0], *x1), i8(*batch[1], *x2)], {**zeros, **scales, **named}
 
 
 def sums() -> Iterator[Use]:
