@@ -80,7 +80,7 @@ static SEPARATE void planar_taps(uint32_t *taps, int c, int count, const planar_
 static MERGED quad_i32 planar_sums(const uint32_t *const *rows, int at, const uint32_t *taps,
                                    int32_t start, int count, int stride, int pairs) {
     quad_i32 sum = {start, start, start, start};
-    for (; count > 0; count--) {
+    for (const uint32_t *const *end = rows + count; rows < end;) {
         const uint32_t *x = *rows++ + at;
         for (int j = 0; j < pairs; j++, x++) {
             const uint32_t even = *taps++, odd = stride == 1 ? *taps++ : even;
@@ -150,7 +150,7 @@ static MERGED void planar_image(planar_line *line, const int8_t *image, int c, i
         for (next = at_least(next, iy + first); next < iy + end; next++)
             steps.row(planes + next % height * slot,
                       image + (next * s->width * s->channels + c) * steps.bytes, count, sizes);
-        line->count = end - first;
+        line->count = at_least(end - first, 0);
         line->taps = taps + first * row;
         for (int ky = first; ky < end; ky++)
             line->rows[ky - first] = planes + (iy + ky) % height * slot;
