@@ -245,6 +245,7 @@ def quantized(
         classes=options.classes,
         seed=options.seed,
         prediction=options.prediction,
+        learns=options.scheme != "none" and options.loss == "softmax_cross_entropy",
     )
     return quantization_record(report)
 

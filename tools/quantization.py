@@ -24,6 +24,9 @@ from gradlet.tools.calibration import Feed, load_calibration
 from gradlet.tools.distillation import distill
 from gradlet.tools.preprocessing import Preprocessing, completed
 
+# The logits of a model that knows little yet are small: a range as small would end what it learns. With these, losses
+# go down to exp(-16).
+_LOGITS = (-8.0, 8.0)
 _EXAMPLE = "--quantize int8{ranges=mse} --calibration samples.npz"
 
 
@@ -44,8 +47,12 @@ def quantize_program(
     classes: int | None,
     seed: int,
     prediction: int,
+    learns: bool = False,
 ) -> QuantizationReport:
     """Turns a float program into int8; a new head for `classes` is drawn before, because int8 ones are not replaced.
+
+    Args:
+        learns: Whether softmax cross-entropy will train it: the logits then get a range in which it can.
 
     Raises:
         CompileError: GL430 without samples; whatever is wrong with the samples, the options or the model.
@@ -68,7 +75,8 @@ def quantize_program(
         return distill(student, teacher, data.feeds, tools, steps=steps, lr=options.qat_lr, prediction=prediction)
 
     train = learned if options.qat_steps else None
-    report = quantize(program, context, data.feeds, options, new_head=classes is not None, train=train)
+    least = {exact.outputs[prediction]: _LOGITS} if learns else {}
+    report = quantize(program, context, data.feeds, options, new_head=classes is not None, least=least, train=train)
     if data.labels is None or classes is not None:
         return report
     graphs = {"float32": exact, "int8": program.graph}

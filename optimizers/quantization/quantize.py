@@ -21,7 +21,7 @@ from gradlet.optimizers.quantization.layers import make_layers
 from gradlet.optimizers.quantization.options import QuantizeOptions
 from gradlet.optimizers.quantization.plan import Plan, make_plan
 from gradlet.optimizers.quantization.qat import rounded_states, with_fake_quantize
-from gradlet.optimizers.quantization.ranges import choose
+from gradlet.optimizers.quantization.ranges import Range, choose
 from gradlet.optimizers.quantization.refine import Refinement, rounding_of
 from gradlet.optimizers.quantization.report import QuantizationReport, TensorReport, compare, in_float
 from gradlet.optimizers.quantization.rule import Setting
@@ -30,6 +30,7 @@ from gradlet.optimizers.quantization.statistics import Statistics
 
 Train = Callable[[Graph, Graph], Mapping[str, np.ndarray]]
 
+_NOTHING: Mapping[Value, Range] = {}
 # Samples that the float and the int8 graph are compared on.
 _COMPARED = 32
 
@@ -54,6 +55,7 @@ def quantize(
     options: QuantizeOptions,
     *,
     new_head: bool = False,
+    least: Mapping[Value, Range] = _NOTHING,
     train: Train | None = None,
 ) -> QuantizationReport:
     """Turns `program.graph`, which `prepare` has left, into int8.
@@ -61,6 +63,7 @@ def quantize(
     Args:
         feeds: Samples, each a whole batch for every input of the graph.
         new_head: Whether the head has just been drawn: with `head=auto` it then stays in float32.
+        least: Ranges that tensors have at least, whatever the samples say.
         train: Trains the graph with everything rounded (`with_fake_quantize`), beside the exact one; returns states by
             name. None takes the parameters as they are.
 
@@ -71,7 +74,7 @@ def quantize(
     setting = Setting(graph, ops, options)
     plan = make_plan(setting, context.toolbox.converters("int8"), _kept(graph, options, new_head))
     statistics = calibrate(graph, ops, feeds, plan.measured)
-    params = choose_params(plan, statistics, options, {state.value for state in graph.states})
+    params = choose_params(plan, statistics, options, {state.value for state in graph.states}, least)
     layers = make_layers(graph, plan, params, options.weights == "per_tensor")
     exact = [state.init for state in graph.states]
     if train:
@@ -100,18 +103,26 @@ def _kept(graph: Graph, options: QuantizeOptions, new_head: bool) -> list[Node]:
 
 
 def choose_params(
-    plan: Plan, statistics: Mapping[Value, Statistics], options: QuantizeOptions, constants: Collection[Value] = ()
+    plan: Plan,
+    statistics: Mapping[Value, Statistics],
+    options: QuantizeOptions,
+    constants: Collection[Value] = (),
+    least: Mapping[Value, Range] = _NOTHING,
 ) -> dict[Value, Quantization]:
     """Root of a group -> its scale and zero point: the ranges of all tensors that were measured, put together.
 
     Args:
         constants: Tensors that may well be 0 throughout.
+        least: Ranges that tensors, and all of their groups, have at least, within the clamp of their op.
     """
     symmetric, bits = options.activations != "asymmetric", options.bits
-    ranges: dict[Value, tuple[float, float]] = {}
+    ranges: dict[Value, Range] = {}
+    wider = {plan.root(value): range_ for value, range_ in least.items() if value in plan.roots}
     for value in plan.measured:
         root = plan.root(value)
         found = choose(options.ranges, statistics[value], symmetric=symmetric, levels=2**bits)
+        if root in wider:
+            found = min(found[0], wider[root][0]), max(found[1], wider[root][1])
         low, high = limited((0.0, 1.0) if value in constants and found == (0.0, 0.0) else found, value)
         before = ranges.get(root, (low, high))
         ranges[root] = min(low, before[0]), max(high, before[1])

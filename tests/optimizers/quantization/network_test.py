@@ -88,6 +88,22 @@ def test_the_int8_network_is_close_to_the_float_one_and_learns(name):
     assert np.mean(losses[-16:]) < 0.7 * np.mean(losses[:16])
 
 
+@pytest.mark.parametrize("method", ["int8", "int8{activations=int16}"])
+def test_small_logits_have_room_to_grow(method):
+    """Those of a model that knows nothing: in their own range they would end a loss of 0.74 or more."""
+    made = gradlet.compile(program(), quantize=method, calibration=samples(), scheme="full", target="x86_64")
+    session, x, losses = made.open(), samples(64).reshape(-1, 2, 8, 8, 3), []
+    for step in range(300):
+        label = np.array([2 * step % 4, (2 * step + 1) % 4], np.int32)
+        feed = {"x": x[step % len(x)], "label": label, "lr": np.float32(0.05)}
+        losses.append(session.train_step(feed)["loss"])
+    session.close()
+    assert np.mean(losses[-32:]) < 0.6
+    alone = gradlet.compile(program(), quantize=method, calibration=samples(), scheme="none", target="x86_64")
+    scales = [m.report["quantization"]["tensors"][-1]["scale"] for m in (alone, made)]
+    assert scales[0] < scales[1] < 16.1 / 255
+
+
 class Folding(nn.Module):
     """Batch norms before an activation, which become part of int8 weights."""
 
