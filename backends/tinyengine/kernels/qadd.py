@@ -17,16 +17,13 @@ def _qadd(node: Node) -> Call:
     attrs, kind = node.attrs, rounding(node.attrs)
     zeros = attrs["x1_zero"], attrs["x2_zero"], attrs["y_zero"]
     first, second = (float(np.float32(f)) for f in factors(attrs))
-    operands = [y, mask[0] if mask else None, a, b, y.type.size]
+    operands = [y, mask[0] if mask else None, a, b, y.type.size, pair_loops(a, b, y)]
     if y.type.dtype is DType.I16:
-        return call("qadd_i16", *operands, pair_loops(a, b, y), first, second, *ends(attrs))
+        return call("qadd_i16", *operands, first, second, *ends(attrs))
     multipliers = None
     if kind != "float":
         multipliers = (*(n for f in fixed_factors(attrs) for n in quantize_multiplier(f)), sign(attrs))
-    how = (zeros, first, second, multipliers, ROUNDINGS.index(kind))
-    if a.type.size == b.type.size == y.type.size:
-        return call("qadd_i8", *operands, *how)
-    return call("qadd_broadcast_i8", *operands, pair_loops(a, b, y), *how)
+    return call("qadd_i8", *operands, zeros, first, second, multipliers, ROUNDINGS.index(kind))
 
 
 KERNELS = {"qadd": Kernel(_C, _qadd, dtypes=DTYPES.values())}

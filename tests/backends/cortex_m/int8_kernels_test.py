@@ -109,6 +109,11 @@ SAME, REPEATED = [i8(3, 7, 11), i8(3, 7, 11)], [i8(3, 7, 11), i8(3, 1, 11)]
 
 def qadd() -> Iterator[Use]:
     yield from pairs(SAME, REPEATED)
+    scales = {"x1_scale": 0.4, "x2_scale": 0.3, "y_scale": 0.35}
+    for count, mask, (zero, subtract) in product(range(1, 18), (False, True), ((-128, False), (127, True))):
+        attrs = {**scales, "x1_zero": zero, "x2_zero": -1 - zero, "y_zero": zero, "mask": mask, "subtract": subtract}
+        yield [i8(count), i8(count)], attrs
+        yield [i8(3, count), i8(count)], attrs
 
 
 def qmul() -> Iterator[Use]:
