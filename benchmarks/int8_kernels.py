@@ -61,8 +61,8 @@ def depthwise(size: int, channels: int, kernel: int, stride: int = 1, **attrs: o
 
 
 def uses() -> Iterator[Use]:
-    first = [i8(1, 128, 128, 3), i8(16, 3, 3, 3), i32(16), f32(16)]
-    yield "qconv2d", first, {"strides": (2, 2), "padding": (1, 1, 1, 1)} | QUANT
+    stem = [i8(1, 128, 128, 3), i8(16, 3, 3, 3), i32(16), f32(16)]
+    yield "qconv2d", stem, {"strides": (2, 2), "padding": (1, 1, 1, 1)} | QUANT
     for size, channels, out in ((64, 16, 8), (64, 8, 32), (32, 16, 48), (32, 48, 16), (16, 24, 120), (16, 120, 24)):
         yield pointwise(size, channels, out)
     yield pointwise(16, 16, 96)
