@@ -34,7 +34,9 @@ def quantize_options(text: str) -> QuantizeOptions:
     """`int8`, or `int8{ranges=kl,weights=per_tensor}`."""
     calls = parse_calls(text)
     if len(calls) != 1 or calls[0].name != "int8":
-        raise CompileError("GL403", f"--quantize {text}", hint=f"write e.g. {_EXAMPLE}")
+        wide = [call.name for call in calls] == ["int16"]
+        hint = "write int8{activations=int16}: weights are int8" if wide else f"write e.g. {_EXAMPLE}"
+        raise CompileError("GL403", f"--quantize {text}", hint=hint)
     return build(QuantizeOptions, calls[0])
 
 

@@ -204,6 +204,17 @@ def test_methods_that_do_not_exist(text):
         quantize_options(text)
 
 
+def test_int16_is_an_option_of_int8():
+    assert quantize_options("int8{activations=int16,inputs=int16}").bits == 16
+    with pytest.raises(CompileError, match="GL403") as found:
+        quantize_options("int16")
+    assert found.value.hint == "write int8{activations=int16}: weights are int8"
+    for text, fitting in (("int8{activations=int16,inputs=int8}", "int16"), ("int8{inputs=int16}", "int8")):
+        with pytest.raises(CompileError, match="GL212") as found:
+            quantize_options(text)
+        assert found.value.hint == f"give inputs={fitting}, or float32"
+
+
 def test_modules_and_loaders_from_python():
     torch.manual_seed(0)
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).eval()
