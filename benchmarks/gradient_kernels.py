@@ -75,6 +75,14 @@ def depthwise_weights(dtype: DType, x: DType, size: int, channels: int, kernel: 
     return "qdepthwise_conv2d_weight_grad", types, same | {"kernel": window, "x_zero": ZERO[x]}
 
 
+def products(dtype: DType, first: tuple[int, ...], second: tuple[int, ...]) -> Iterator[Use]:
+    """The gradients of both operands of a product of matrices."""
+    g = (*first[:-1], second[-1])
+    for of, (own, other) in enumerate(((first, second), (second, first))):
+        attrs = {"of": of, "shape": own, "zero_point": -3, "dtype": dtype.value}
+        yield "qmatmul_input_grad", [*ranged(dtype, *g), i8(*other), *ranged(dtype)[1:]], attrs
+
+
 def uses(dtype: DType) -> Iterator[Use]:
     for size, channels, out in ((4, 96, 576), (4, 576, 96), (4, 96, 384), (4, 384, 96), (4, 240, 96), (8, 48, 240)):
         yield pointwise(dtype, size, channels, out, skip=out > channels)
@@ -93,6 +101,8 @@ def uses(dtype: DType) -> Iterator[Use]:
             yield weights(dtype, x, size, channels, out)
         for size, channels, kernel in ((4, 384, 5), (8, 144, 3)):
             yield depthwise_weights(dtype, x, size, channels, kernel)
+    yield from products(dtype, (4, 64, 16), (4, 16, 64))
+    yield from products(dtype, (4, 64, 64), (4, 64, 16))
     yield (
         "rescale_gradient",
         [*ranged(dtype, 1, 4, 4, 160), *ending(dtype, (1, 4, 4, 160), False)[0]],

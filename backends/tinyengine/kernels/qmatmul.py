@@ -18,6 +18,7 @@ from gradlet.backends.tinyengine.loops import broadcast_steps, loops, row_major
 from gradlet.ir.graph import Node, Value
 from gradlet.ir.ops.qmatmul import depth, factor, letters
 from gradlet.ir.requantize import DTYPES, ROUNDINGS, ends, quantize_multiplier, rounding
+from gradlet.ir.target import Target
 from gradlet.ir.tensor_type import DType
 
 _MOST_ROWS = 16
@@ -46,12 +47,13 @@ def _qmatmul(node: Node) -> Call:
 
 
 def _scratch(node: Node) -> int:
-    """Up to 16 rows, or columns of a single row, and four lines of the other matrix, widened."""
-    if node.inputs[0].type.dtype is DType.I16:
-        return 0
-    sizes = next(arg for arg in _qmatmul(node).args if isinstance(arg, tuple))
-    lines, terms = min(sizes[0], _MOST_ROWS), sizes[2]
-    return -(-terms // 4) * (-(-lines // 4) * 32 + 32)
+    """Up to 16 rows of the first matrix and four columns of the second, widened."""
+    return 0 if node.inputs[0].type.dtype is DType.I16 else _widened(_qmatmul(node), 4)
+
+
+def _widened(made: Call, columns: int) -> int:
+    rows, _, terms, *_ = next(arg for arg in made.args if isinstance(arg, tuple))
+    return -(-terms // 4) * (-(-min(rows, _MOST_ROWS) // 4) * 32 + columns * 8)
 
 
 def _step(operand: Value) -> int:
@@ -76,7 +78,44 @@ def _input_grad(node: Node) -> Call:
     return call(f"operand_gradient_{suffix(found.g)}", *operands, *formats(node, found))
 
 
+def _tiled_input_grad(node: Node) -> Call:
+    found, attrs = operands_of(node, 1), node.attrs
+    (x,), g = found.own, found.g
+    own, other, summed = letters(attrs)
+    # Of both axes of the result the operand that has it: how many, from one to the next, along the sum, zero point.
+    a, b = (_lines(x, other, "k", attrs["zero_point"]) if c == "k" else _lines(g, "mn", c, 0) for c in own)
+    (rows, first, *a_lines), (columns, second, *b_lines) = a, b
+    terms = g.type.shape["mn".index(summed) - 2]
+    operands = [node.outputs[0], found.range, first, second, found.unit, *constants(found)]
+    batch = math.prod(g.type.shape[:-2]), _step(first), _step(second)
+    sizes = (rows, columns, terms, *a_lines, *b_lines)
+    return call("qmatmul_input_grad_i8", *operands, *batch, sizes, *formats(node, found), SCRATCH)
+
+
+def _lines(x: Value, axes: str, line: str, zero: int) -> tuple[int, Value, int, int, int]:
+    size, last = x.type.shape[axes.index(line) - 2], x.type.shape[-1]
+    return (size, x, last, 1, zero) if axes[0] == line else (size, x, 1, last, zero)
+
+
+def _fits_tiles(node: Node, target: Target) -> bool:
+    """Sums within int32, of int8, of one matrix each."""
+    found, shape = operands_of(node, 1), node.inputs[0].type.shape
+    summed = shape["mn".index(letters(node.attrs)[2]) - 2]
+    is_own = len(node.attrs["shape"]) == len(shape)
+    return found.own[0].type.dtype is DType.I8 and is_own and summed * 127 * 255 < 2**31
+
+
+def _gradient_scratch(node: Node) -> int:
+    return _widened(_tiled_input_grad(node), 8)
+
+
+_TILES_C = Path(__file__).with_name("qmatmul_gradients.c")
+_OPERAND_C = Path(__file__).with_name("operand_gradients.c")
+
 KERNELS = {
     "qmatmul": Kernel(beside(__file__), _qmatmul, dtypes=DTYPES.values(), scratch=_scratch),
-    "qmatmul_input_grad": Kernel(Path(__file__).with_name("operand_gradients.c"), _input_grad, dtypes=GRADIENTS),
+    "qmatmul_input_grad": (
+        Kernel(_TILES_C, _tiled_input_grad, "tiles", (DType.I8,), _fits_tiles, _gradient_scratch),
+        Kernel(_OPERAND_C, _input_grad, dtypes=GRADIENTS),
+    ),
 }

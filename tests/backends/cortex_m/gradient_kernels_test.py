@@ -145,6 +145,19 @@ def qdense_weight_grad() -> Iterator[Use]:
         yield [of(dtype, rows, terms), of(g_dtype, rows, out)], {"x_zero": zero}
 
 
+def qmatmul_input_grad() -> Iterator[Use]:
+    sizes = [(1, 1, 1), (1, 9, 5), (2, 3, 4), (3, 1, 9), (4, 2, 8), (5, 6, 1), (17, 10, 7), (22, 35, 18)]
+    batches = [((), (), ()), ((2,), (2,), (2,)), ((3,), (3,), ()), ((2,), (), (2,))]
+    for n, ((m, k, columns), a, b, of_) in enumerate(product(sizes, (False, True), (False, True), (0, 1))):
+        batch, own, other = batches[(n + n // 8) % 4]  # Another one for each size.
+        x1, x2 = (k, m) if a else (m, k), (columns, k) if b else (k, columns)
+        shape, x = (*own, *(x2 if of_ else x1)), (*other, *(x1 if of_ else x2))
+        end, to, skip = EPILOGUES[n % len(EPILOGUES)]
+        more, named = ending(shape, end, to, skip)
+        attrs = {"of": of_, "shape": shape, "transpose_a": a, "transpose_b": b, "zero_point": (-128, 127)[n % 2]}
+        yield [*with_range(i8(*batch, m, columns)), i8(*x), *more], named | attrs
+
+
 def rescale_gradient() -> Iterator[Use]:
     for shape, dtype, (end, to, skip) in product(
         ((2, 3, 5, 7), (1, 4, 4, 16), (3, 9)), (*GRADIENTS, DType.I32), EPILOGUES
@@ -231,6 +244,7 @@ USES = [
     qdepthwise_conv2d_weight_grad,
     qdense_input_grad,
     qdense_weight_grad,
+    qmatmul_input_grad,
     rescale_gradient,
     gradient_sum,
     quantized_sgd,
