@@ -39,7 +39,7 @@ QUANT = {"x_zero": -128, "y_zero": -128, "y_scale": 6 / 255}
 SUM = {"x1_scale": 0.05, "x1_zero": -3, "x2_scale": 0.03, "x2_zero": 10, "y_scale": 0.06, "y_zero": -7}
 MEAN = {"x_scale": 0.05, "x_zero": -3, "y_scale": 0.04, "y_zero": 3}
 COLUMNS = ("op", "operands", "multiply-accumulates", "instructions", "each", "ms here")
-LINEAR = ("qconv2d", "qdepthwise_conv2d", "qdense")
+LINEAR = ("qconv2d", "qdepthwise_conv2d", "qdense", "qmatmul")
 RUNS = 20
 
 Use = tuple[str, list[TensorType], Attrs]
@@ -97,9 +97,12 @@ def uses() -> Iterator[Use]:
 
 
 def on_int16(use: Use) -> Use:
-    """A convolution or dense layer on int16 activations."""
-    op, (x, *others), attrs = use
-    return op, [replace(x, dtype=DType.I16), *others], {**attrs, "bits": 16, "x_zero": 0, "y_zero": 0}
+    """A convolution or dense layer on int16 activations, or a product of two of them."""
+    op, types, attrs = use
+    activations = 2 if op == "qmatmul" else 1
+    wide = [replace(t, dtype=DType.I16) for t in types[:activations]]
+    zeros = {name: 0 for name in attrs if name.endswith("_zero")}
+    return op, [*wide, *types[activations:]], attrs | zeros | {"bits": 16}
 
 
 def tiny(use: Use) -> Use:
@@ -167,7 +170,9 @@ def host_milliseconds(graph: Graph, arrays: dict[str, np.ndarray], tools: Toolbo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", metavar="FILE", help="write the rows there too")
-    parser.add_argument("--int16", action="store_true", help="convolutions and dense layers on int16 activations")
+    parser.add_argument(
+        "--int16", action="store_true", help="convolutions, dense layers and products on int16 activations"
+    )
     parser.add_argument("--portable", action="store_true", help="without assembly")
     parser.add_argument("--target", default="stm32f746", help="a Cortex-M (default: %(default)s)")
     args = parser.parse_args()

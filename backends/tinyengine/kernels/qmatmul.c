@@ -1,5 +1,5 @@
-#include "int8_lines.h"
 #include "int8_results.h"
+#include "product_lines.h"
 
 // Where the four lines from i on begin: if fewer are left, the last four, some for a second time.
 static inline int first_of_four(int i, int lines) {
@@ -8,7 +8,7 @@ static inline int first_of_four(int i, int lines) {
 
 // All columns for `count` rows, whose results begin at `at`.
 static inline void qmatmul_rows_i8(const result_place *to, int at, const int8_t *b, int count,
-                                   const product_i8 *s, const requantization *q) {
+                                   const stored_product *s, const requantization *q) {
     const int words = WEIGHT_WORDS * FOURS(s->b.terms);
     widened_pair job = {.pitch = s->columns, .zero = q->zero, .scale = {q->scale[0], q->scale[1]}};
     for (int n = 0, lines; n < s->columns; n += lines) {
@@ -27,7 +27,7 @@ static inline void qmatmul_rows_i8(const result_place *to, int at, const int8_t 
 
 // One matrix of a batch, whose results begin at `at`.
 static inline void qmatmul_one_i8(const result_place *to, int at, const int8_t *a, const int8_t *b,
-                                  const product_i8 *s, const requantization *q) {
+                                  const stored_product *s, const requantization *q) {
     for (int m = 0, count; m < s->rows; m += count) {
         m = first_of_four(m, s->rows);
         const int left = s->rows - m;
@@ -49,62 +49,111 @@ static void qmatmul_i8(int8_t *y, uint8_t *mask, const int8_t *a, const int8_t *
                               .multiplier = multiplier,
                               .rounding = rounding,
                               .zero = sizes[9]};
-    const product_i8 s = read_product(sizes, 4, working);
+    const stored_product s = read_product(sizes, 4, working);
     const result_place to = {y, mask, s.columns};
     clear_mask(mask, batch * s.rows * s.columns);
     for (int i = 0; i < batch; i++, a += a_step, b += b_step)
         qmatmul_one_i8(&to, i * s.rows * s.columns, a, b, &s, &q);
 }
 
-// How two matrices lie: elements from one row, or column, and from one index of the sum to the
-// next.
-typedef struct {
-    int a_row, a_depth, b_column, b_depth;
-} product_steps;
-
-static inline int64_t dot_i16(const int16_t *a, const int16_t *b, const product_steps *s,
-                              int depth) {
-    int64_t sum = 0;
-    for (int k = 0; k < depth; k++, a += s->a_depth, b += s->b_depth)
-        sum += *a * *b;
-    return sum;
-}
-
-static inline void dot_four_i16(int64_t *sums, const int16_t *a, const int16_t *b,
-                                const product_steps *s, int depth) {
-    const int column = s->b_column, a_step = s->a_depth, b_step = s->b_depth;
-    int64_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-    for (int k = 0; k < depth; k++, a += a_step, b += b_step) {
-        const int t = *a;
-        s0 += t * b[0];
-        s1 += t * b[column];
-        s2 += t * b[2 * column];
-        s3 += t * b[3 * column];
+// Two lines of int16, or one twice: of each two terms the words of both, then zeros to a multiple
+// of four terms.
+static SEPARATE void pack_two_i16(uint32_t *to, const int16_t *x, int lines,
+                                  const stored_lines *from) {
+    const int step = from->term, other = lines > 1 ? from->line : 0;
+    int left = from->terms;
+    for (; left > 1; left -= 2, x += 2 * step, to += 2) {
+        to[0] = low_halves((uint16_t)x[0], (uint16_t)x[step]);
+        to[1] = low_halves((uint16_t)x[other], (uint16_t)x[other + step]);
     }
-    sums[0] = s0;
-    sums[1] = s1;
-    sums[2] = s2;
-    sums[3] = s3;
+    if (left) {
+        to[0] = (uint16_t)x[0];
+        to[1] = (uint16_t)x[other];
+    }
+    if (from->terms % 4 == 1 || from->terms % 4 == 2)
+        to[2 * left] = to[2 * left + 1] = 0;
 }
 
-// The same; steps: as product_steps; all zero points are 0.
-static void qmatmul_i16(int16_t *y, uint8_t *mask, const int16_t *a, const int16_t *b, int batch,
-                        int a_step, int b_step, int rows, int columns, int depth, const int *steps,
-                        float factor, int low, int high) {
-    const product_steps s = {steps[0], steps[1], steps[2], steps[3]};
-    int to = 0;
-    clear_mask(mask, batch * rows * columns);
-    for (; batch > 0; batch--, a += a_step, b += b_step)
-        for (int m = 0; m < rows; m++)
-            for (int n = 0, count; n < columns; n += count) {
-                const int16_t *row = a + m * s.a_row, *column = b + n * s.b_column;
-                int64_t sums[4];
-                count = n + 4 <= columns ? 4 : 1;
-                if (count == 4)
-                    dot_four_i16(sums, row, column, &s, depth);
-                else
-                    sums[0] = dot_i16(row, column, &s, depth);
-                for (int i = 0; i < count; i++, to++)
-                    store_i16(y, mask, to, rescaled_i16(sums[i], factor), low, high);
+// Two rows and two columns as `pack_two_i16` leaves them, and their four sums, row by row.
+typedef struct {
+    const uint32_t *rows, *end;
+    const uint32_t *columns;
+    int64_t sums[4];
+} packed_pairs;
+
+// Two terms of all four sums: r1 points to the rows, r2 to the columns, r4 to r11 are the sums.
+#define TILE_2X2_PAIRS                                 \
+    "ldrd r0, r3, [r1], #8\n ldrd r12, lr, [r2], #8\n" \
+    "smlald r4, r5, r0, r12\n smlald r6, r7, r0, lr\n" \
+    "smlald r8, r9, r3, r12\n smlald r10, r11, r3, lr\n"
+
+static SEPARATE void sum_pairs_i16(packed_pairs *job) {
+#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+    register packed_pairs *pointer __asm__("r0") = job;
+    // clang-format off
+    __asm__ volatile(
+        "push {r0, r4-r11, lr}\n"
+        "ldrd r1, r2, [r0]\n push {r2}\n"
+        "ldr r2, [r0, #8]\n"
+        FROM_ZERO
+        "1:\n" TILE_2X2_PAIRS TILE_2X2_PAIRS
+        "ldr r0, [sp]\n cmp r1, r0\n"
+        "bne 1b\n"
+        "ldr r0, [sp, #4]\n"
+        "add r0, #16\n stmia r0, {r4-r11}\n"
+        "add sp, #4\n"
+        "pop {r0, r4-r11, lr}\n"
+        : "+r"(pointer)
+        :
+        : "r1", "r2", "r3", "r12", "cc", "memory");
+    // clang-format on
+#else
+    const uint32_t *b = job->columns;
+    int64_t *sums = memset(job->sums, 0, sizeof job->sums);
+    for (const uint32_t *a = job->rows; a < job->end; a += 2, b += 2)
+        for (int i = 0; i < 4; i++) {
+            const uint32_t x = a[i / 2], y = b[i % 2];
+            sums[i] += (int16_t)(x & 0xffff) * (int16_t)(y & 0xffff);
+            sums[i] += (int16_t)(x >> 16) * (int16_t)(y >> 16);
+        }
+#endif
+}
+
+// All columns for `count` rows, whose results begin at `at`.
+static inline void qmatmul_rows_i16(int16_t *y, uint8_t *mask, int at, const int16_t *b, int count,
+                                    const stored_product *s, float factor, int low, int high) {
+    const int words = 4 * FOURS(s->a.terms);
+    packed_pairs job = {.columns = s->wide_b};
+    for (int n = 0; n < s->columns; n += 2) {
+        const int columns = at_most(s->columns - n, 2);
+        pack_two_i16(s->wide_b, b + n * s->b.line, columns, &s->b);
+        for (int m = 0; m < count; m++) {
+            if (m % 2 == 0) {
+                job.rows = s->wide_a + m / 2 * words;
+                job.end = job.rows + words;
+                sum_pairs_i16(&job);
             }
+            for (int i = 0; i < columns; i++)
+                store_i16(y, mask, at + m * s->columns + n + i,
+                          rescaled_i16(job.sums[m % 2 * 2 + i], factor), low, high);
+        }
+    }
+}
+
+// As qmatmul_i8; sizes: of read_product, whose zero points are 0. working: of two lines each, as
+// pack_two_i16 leaves them, up to PRODUCT_ROWS rows and two columns.
+static void qmatmul_i16(int16_t *y, uint8_t *mask, const int16_t *a, const int16_t *b, int batch,
+                        int a_step, int b_step, const int *sizes, float factor, int low, int high,
+                        void *working) {
+    const stored_product s = read_product(sizes, 2, working);
+    clear_mask(mask, batch * s.rows * s.columns);
+    for (int i = 0; i < batch; i++, a += a_step, b += b_step)
+        for (int m = 0; m < s.rows; m += PRODUCT_ROWS) {
+            const int count = at_most(s.rows - m, PRODUCT_ROWS);
+            for (int k = 0; k < count; k += 2)
+                pack_two_i16(s.wide_a + k * 2 * FOURS(s.a.terms), a + (m + k) * s.a.line,
+                             at_most(count - k, 2), &s.a);
+            qmatmul_rows_i16(y, mask, (i * s.rows + m) * s.columns, b, count, &s, factor, low,
+                             high);
+        }
 }

@@ -27,28 +27,27 @@ _MOST_ROWS = 16
 def _qmatmul(node: Node) -> Call:
     (y, *mask), (a, b), attrs = node.outputs, node.inputs, node.attrs
     *leading, rows, columns = y.type.shape
+    batch = math.prod(leading)
     terms, single = depth(a.type, attrs), float(np.float32(factor(attrs)))
     # Elements from one row of a, or column of b, to the next, and from one index of the sum.
     a_steps = (1, a.type.shape[-1]) if attrs.get("transpose_a", False) else (a.type.shape[-1], 1)
     b_steps = (b.type.shape[-1], 1) if attrs.get("transpose_b", False) else (1, b.type.shape[-1])
-    results = [y, mask[0] if mask else None]
-    batch = math.prod(leading)
-    if y.type.dtype is DType.I16:
-        numbers = batch, _step(a), _step(b), rows, columns, terms
-        return call("qmatmul_i16", *results, a, b, *numbers, (*a_steps, *b_steps), single, *ends(attrs))
     if len(b.type.shape) == 2 and not attrs.get("transpose_a", False):  # One taller product.
         batch, rows = 1, batch * rows
     first, second = (rows, a, *a_steps, attrs["x1_zero"]), (columns, b, *b_steps, attrs["x2_zero"])
     # A row of results is its own transpose as it lies, and the lines of the first matrix are taken four at a time.
     (m, a, *a_lines), (n, b, *b_lines) = (second, first) if rows == 1 else (first, second)
-    sizes = (m, n, terms, *a_lines, *b_lines, attrs["y_zero"])
+    operands = [y, mask[0] if mask else None, a, b, batch, _step(a), _step(b)]
+    sizes = (m, n, terms, *a_lines, *b_lines)
+    if y.type.dtype is DType.I16:
+        return call("qmatmul_i16", *operands, sizes, single, *ends(attrs), SCRATCH)
     scale = single, *quantize_multiplier(factor(attrs)), ROUNDINGS.index(rounding(attrs))
-    return call("qmatmul_i8", *results, a, b, batch, _step(a), _step(b), sizes, *scale, SCRATCH)
+    return call("qmatmul_i8", *operands, (*sizes, attrs["y_zero"]), *scale, SCRATCH)
 
 
 def _scratch(node: Node) -> int:
-    """Up to 16 rows of the first matrix and four columns of the second, widened."""
-    return 0 if node.inputs[0].type.dtype is DType.I16 else _widened(_qmatmul(node), 4)
+    """Up to 16 rows of the first matrix and four columns of the second, widened; two columns of int16."""
+    return _widened(_qmatmul(node), 2 if node.inputs[0].type.dtype is DType.I16 else 4)
 
 
 def _widened(made: Call, columns: int) -> int:

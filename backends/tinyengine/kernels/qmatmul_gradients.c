@@ -1,5 +1,5 @@
 #include "gradient_epilogue.h"
-#include "int8_lines.h"
+#include "product_lines.h"
 
 // Finishes so many neighbours in four rows, fewer at the end, of a product whose sums are those of
 // the pairs of columns.
@@ -15,7 +15,7 @@ static inline void finish_product_rows(gradient_end *end, const widened_pair *pa
 
 // All columns for `rows` rows, whose results begin at `at`; b: the second matrix.
 static inline void product_gradient_rows(gradient_end *end, int at, const int8_t *b, int rows,
-                                         const product_i8 *s) {
+                                         const stored_product *s) {
     const int fours = FOURS(s->a.terms), words = WEIGHT_WORDS * fours;
     widened_pair pairs[GRADIENT_COLUMNS / 2] = {0};
     for (int n = 0; n < s->columns; n += GRADIENT_COLUMNS) {
@@ -47,7 +47,7 @@ static void qmatmul_input_grad_i8(void *y, float *range, const int8_t *a, const 
                                   float factor, float skip_factor, void *working) {
     gradient_end end = gradient_end_of(y, range, bits, g_range, factor, mask, scale, skip,
                                        skip_range, skip_bits, skip_factor);
-    const product_i8 s = read_product(sizes, GRADIENT_COLUMNS, working);
+    const stored_product s = read_product(sizes, GRADIENT_COLUMNS, working);
     for (int left = begin_passes(&end); left > 0; left--) {
         for (int i = 0; i < batch; i++)
             for (int m = 0; m < s.rows; m += PRODUCT_ROWS) {

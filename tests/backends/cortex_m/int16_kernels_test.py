@@ -1,4 +1,4 @@
-"""Convolutions and dense layers on int16 activations on host and device, bit by bit, with sums beyond int32."""
+"""Convolutions, dense layers and products on int16 on host and device, bit by bit, with sums beyond int32."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -81,6 +81,17 @@ def qdepthwise_conv2d() -> Iterator[Use]:
             yield [types[0], *weights, *types[2:]], named | {"parts": 2}
 
 
+def qmatmul() -> Iterator[Use]:
+    sizes = [(1, 1, 1), (1, 9, 5), (2, 3, 4), (3, 1, 9), (5, 6, 2), (17, 10, 7), (22, 5, 18)]
+    batches = [((), ()), ((2,), (2,)), ((3,), ()), ((), (2,))]
+    zeros = {"bits": 16, "x1_zero": 0, "x2_zero": 0, "y_zero": 0}
+    scales = {"x1_scale": 0.05, "x2_scale": 0.03, "y_scale": 40.0}
+    for n, ((rows, columns, depth), batch, a, b) in enumerate(product(sizes, batches, (False, True), (False, True))):
+        x1, x2 = (depth, rows) if a else (rows, depth), (columns, depth) if b else (depth, columns)
+        named = {"transpose_a": a, "transpose_b": b, "mask": n % 3 == 0, **ENDS[n % 3]}
+        yield [i16(*batch[0], *x1), i16(*batch[1], *x2)], {**zeros, **scales, **named}
+
+
 def whole_range(types: Sequence[TensorType], rng: np.random.Generator) -> list[np.ndarray]:
     return [drawn(t, rng, 2**15, 10**6, 10.0 ** rng.uniform(-8, 0, t.shape)) for t in types]
 
@@ -121,7 +132,7 @@ def drawn(t: TensorType, rng: np.random.Generator, limit: int, bias: int, scale:
 
 @pytest.mark.parametrize("target", [HOST, PLANES, DEVICE], ids=lambda target: target.name)
 @pytest.mark.parametrize("sample", [whole_range, ties, extreme], ids=lambda sample: sample.__name__)
-@pytest.mark.parametrize("uses", [qconv2d, qdense, qdepthwise_conv2d], ids=lambda uses: uses.__name__)
+@pytest.mark.parametrize("uses", [qconv2d, qdense, qdepthwise_conv2d, qmatmul], ids=lambda uses: uses.__name__)
 def test_integers_are_those_of_numpy(uses: Callable[[], Iterator[Use]], sample: Sampler, target):
     op = TOOLBOX.ops[uses.__name__]
     bench = Bench(replace(op, examples=[Example(*use, sample=sample) for use in uses()]))

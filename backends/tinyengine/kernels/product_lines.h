@@ -1,5 +1,5 @@
-// Products of two int8 matrices that lie in any way, in the tiles of int8_tiles.h: rows of the
-// first become columns of a tile, columns of the second become its weights, both less their zero
+// Products of two matrices that lie in any way. Those of int8 take the tiles of int8_tiles.h: rows
+// of the first become columns of a tile, columns of the second its weights, both less their zero
 // points.
 
 #pragma once
@@ -20,7 +20,7 @@ typedef struct {
 // of which is 1; number of terms, and their zero point.
 typedef struct {
     int line, term, terms, zero;
-} int8_lines;
+} stored_lines;
 
 // One line whose terms are neighbours. zeros: what to add to both halves of a pair;
 // filling: four terms that then are zero.
@@ -73,7 +73,7 @@ static inline void widen_across_i8(uint32_t *to, widened_lines w, const int8_t *
 // Up to four lines less their zero point; the terms that fill up the last four are zero. What
 // stands for lines that there are not does not matter.
 static SEPARATE void widen_lines_i8(uint32_t *to, const widened_lines *w, const int8_t *x,
-                                    int lines, const int8_lines *from) {
+                                    int lines, const stored_lines *from) {
     const int zero = from->zero, terms = from->terms;
     const uint32_t zeros = both_halves(-zero), filling = ((uint32_t)zero & 255) * 0x1010101u;
     if (from->term != 1) {
@@ -87,7 +87,7 @@ static SEPARATE void widen_lines_i8(uint32_t *to, const widened_lines *w, const 
 
 // Any number of lines as columns.
 static inline void widen_columns_i8(uint32_t *to, const int8_t *x, int lines,
-                                    const int8_lines *from) {
+                                    const stored_lines *from) {
     const widened_lines w = {COLUMN_WORDS, 4, 2};
     const int words = COLUMN_WORDS * FOURS(from->terms);
     for (int i = 0; i < lines; i += 4, to += words)
@@ -96,7 +96,7 @@ static inline void widen_columns_i8(uint32_t *to, const int8_t *x, int lines,
 
 // Up to four lines as the weights of two pairs of channels.
 static inline void widen_weights_of_four_i8(uint32_t *to, const int8_t *x, int lines,
-                                            const int8_lines *from) {
+                                            const stored_lines *from) {
     const widened_lines w = {WEIGHT_WORDS, 2, WEIGHT_WORDS * FOURS(from->terms)};
     widen_lines_i8(to, &w, x, lines, from);
 }
@@ -104,19 +104,20 @@ static inline void widen_weights_of_four_i8(uint32_t *to, const int8_t *x, int l
 // The matrices a[rows, depth] and b[depth, columns], and where parts of them are widened.
 typedef struct {
     int rows, columns;
-    int8_lines a, b;
+    stored_lines a, b;
     uint32_t *wide_a, *wide_b;
-} product_i8;
+} stored_product;
 
 // sizes: rows, columns, depth, then of the rows of a and of the columns of b the steps of
-// int8_lines and the zero point. working: room for `columns` of b and up to PRODUCT_ROWS rows of a.
-static inline product_i8 read_product(const int *sizes, int columns, void *working) {
+// stored_lines and the zero point. working: room for `columns` of b and up to PRODUCT_ROWS rows of
+// a.
+static inline stored_product read_product(const int *sizes, int columns, void *working) {
     const int terms = sizes[2];
     uint32_t *wide_b = working;
-    return (product_i8){sizes[0],
-                        sizes[1],
-                        {sizes[3], sizes[4], terms, sizes[5]},
-                        {sizes[6], sizes[7], terms, sizes[8]},
-                        wide_b + columns / 2 * WEIGHT_WORDS * FOURS(terms),
-                        wide_b};
+    return (stored_product){sizes[0],
+                            sizes[1],
+                            {sizes[3], sizes[4], terms, sizes[5]},
+                            {sizes[6], sizes[7], terms, sizes[8]},
+                            wide_b + columns / 2 * WEIGHT_WORDS * FOURS(terms),
+                            wide_b};
 }
