@@ -26,7 +26,13 @@ from gradlet.ir.plugin import Toolbox
 from gradlet.ir.program import Program
 from gradlet.ir.tensor_type import DType, TensorType
 
-_INPUT_TYPES = {torch.float32: DType.F32, torch.float16: DType.F16, torch.bfloat16: DType.BF16}
+_INPUT_TYPES = {
+    torch.float32: DType.F32,
+    torch.float16: DType.F16,
+    torch.bfloat16: DType.BF16,
+    torch.int32: DType.I32,
+    torch.int64: DType.I32,
+}
 
 
 def import_module(
@@ -84,7 +90,7 @@ class _Import:
         dtype = node.meta["val"].dtype
         if dtype not in _INPUT_TYPES:
             what = f"input {node.name} has elements of type {str(dtype).removeprefix('torch.')}"
-            raise CompileError("GL108", what, hint="inputs are float32, float16 or bfloat16: try sample.float()")
+            raise CompileError("GL108", what, hint="inputs are floats, or indices in int32: try sample.float()")
         order = input_order(node)
         type_ = TensorType(_INPUT_TYPES[dtype], tuple(shape[axis] for axis in order))
         value = self.builder.graph.add_input(node.name, type_)

@@ -119,5 +119,5 @@ def quantized_feed(graph: Graph, feed: Feed) -> dict[str, np.ndarray]:
 
 
 def in_float(plan: Plan, nodes: Sequence[Node]) -> list[tuple[str, str, str]]:
-    """(op, place, why) of the nodes that stayed in float32."""
-    return [(node.op, node.loc, plan.reasons[node]) for node in nodes if node in plan.reasons]
+    """(op, place, why) of the nodes that stayed in float32; constants are no matter."""
+    return [(node.op, node.loc, plan.reasons[node]) for node in nodes if node in plan.reasons and node.inputs]

@@ -117,6 +117,27 @@ class Unflattened(nn.Module):
         return self.head(torch.flatten(torch.relu(self.conv(image)), 1))
 
 
+class Attention(nn.Module):
+    """A Vision Transformer of one block: patches, a class token, positions, attention, layer norms."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 2, stride=2)
+        self.token, self.places = (nn.Parameter(0.1 * torch.randn(1, n, 8)) for n in (1, 10))
+        self.norms = nn.ModuleList(nn.LayerNorm(8) for _ in range(3))
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.mlp = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 8))
+        self.head = nn.Linear(8, CLASSES)
+
+    def forward(self, x):
+        patches = self.patches(x).flatten(2).mT
+        x = torch.cat([self.token.expand(len(patches), -1, -1), patches], 1) + self.places
+        seen = self.norms[0](x)
+        x = x + self.attention(seen, seen, seen, need_weights=False)[0]
+        x = x + self.mlp(self.norms[1](x))
+        return self.head(self.norms[2](x)[:, 0])
+
+
 class Images(nn.Module):
     """An autoencoder: its targets are images."""
 
@@ -182,6 +203,8 @@ CASES = {
     "statistics_half": Case(Statistics, (4, 3, 7, 7), HALF, trains=True),
     "bare": Case(Bare, (1, 3, 8, 8), "head_only"),
     "unflattened_half": Case(Unflattened, (3, 8), "full{ratio=0.5,criterion=magnitude-}"),
+    "attention": Case(Attention, (2, 3, 6, 6)),
+    "attention_half": Case(Attention, (2, 3, 6, 6), HALF, "adam", DECOUPLED, lr=0.01),
     "images": Case(Images, (2, 3, 6, 6), loss="mse", lr=1.0),
     "images_half": Case(Images, (2, 3, 6, 6), "last_1{ratio=0.5}", "adam", loss="mse", lr=0.01),
     "frozen_norm": Case(FrozenNorm, (2, 3, 6, 6)),

@@ -1,4 +1,4 @@
-"""Sums, differences and products of two quantised tensors, each with a scale of its own."""
+"""Sums, differences and products of two quantised tensors, each with a scale of its own, and of one and a number."""
 
 from __future__ import annotations
 
@@ -34,6 +34,21 @@ def _refuses_matmul(node: Node, setting: Setting) -> str:
     return "" if in_32_bits else f"sums {terms} products, more than int32 holds"
 
 
+def _scale(c: Conversion, node: Node) -> Sequence[Value]:
+    """The integers stand for larger or smaller numbers."""
+    (x,), old = node.inputs, c.params(node.inputs[0])
+    scale = old.scale * node.attrs["factor"]
+    return c.node("requantize", c.int8(x), x_scale=scale, x_zero=old.zero_point, **c.target(node))
+
+
+def _refuses_scale(node: Node, setting: Setting) -> str:
+    return "" if node.attrs["factor"] > 0 else f"scales by {node.attrs['factor']:g}"
+
+
 _PAIR = Rule(_pair, clamps=True)
 
-RULES = {**dict.fromkeys(_PAIRS, _PAIR), "matmul": replace(_PAIR, refuses=_refuses_matmul)}
+RULES = {
+    **dict.fromkeys(_PAIRS, _PAIR),
+    "matmul": replace(_PAIR, refuses=_refuses_matmul),
+    "scale": replace(_PAIR, emit=_scale, refuses=_refuses_scale),
+}

@@ -50,6 +50,21 @@ LAYERS = {
     "batch_norm1d": (nn.BatchNorm1d(6), ROW),
     "batch_norm1d_signal": (nn.BatchNorm1d(6), SIGNAL),
     "batch_norm_not_affine": (nn.BatchNorm2d(6, affine=False, eps=1e-3), IMAGE),
+    "layer_norm": (nn.LayerNorm(6), ROW),
+    "layer_norm_of_planes": (nn.Sequential(nn.Conv2d(6, 4, 1), nn.LayerNorm((7, 5), eps=2**-10)), IMAGE),
+    "layer_norm_without_bias": (nn.LayerNorm((4, 6), bias=False), (3, 4, 6)),
+    "layer_norm_not_affine": (nn.LayerNorm(6, elementwise_affine=False), ROW),
+    "rms_norm": (nn.RMSNorm(6, eps=2**-7), ROW),
+    "rms_norm_not_affine": (nn.RMSNorm((4, 6), eps=2**-7, elementwise_affine=False), (3, 4, 6)),
+    "group_norm": (nn.Sequential(nn.Conv2d(6, 6, 1), nn.GroupNorm(3, 6)), IMAGE),
+    "group_norm_signal": (nn.GroupNorm(2, 6, affine=False), SIGNAL),
+    "instance_norm": (nn.InstanceNorm2d(6, affine=True), IMAGE),
+    "instance_norm_tracked": (nn.InstanceNorm1d(6, track_running_stats=True), SIGNAL),
+    "transformer": (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (2, 5, 8)),
+    "transformer_norm_first": (
+        nn.TransformerEncoderLayer(8, 4, 16, norm_first=True, activation="gelu", bias=False),
+        (5, 2, 8),
+    ),
     "dropout": (nn.Dropout(0.5), ROW),
     "relu": (nn.ReLU(), IMAGE),
     "relu_in_place": (nn.Sequential(nn.Conv2d(6, 4, 1), nn.ReLU(inplace=True)), IMAGE),
@@ -222,6 +237,23 @@ FUNCTIONS = {
     "mse_loss": (lambda x, y: F.mse_loss(x, y), [ROW, ROW]),
     "assigned_slice": (assigned_slice, [IMAGE]),
     "assigned_index": (assigned_index, [IMAGE]),
+    "attention": (F.scaled_dot_product_attention, [(2, 3, 5, 4), (2, 3, 7, 4), (2, 3, 7, 6)]),
+    "attention_causal": (
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=0.3),
+        [(2, 5, 4), (2, 7, 4), (2, 7, 6)],
+    ),
+    "attention_masked": (
+        lambda q, k, m: F.scaled_dot_product_attention(q, k, k, m),
+        [(2, 3, 5, 4), (2, 3, 7, 4), (5, 7)],
+    ),
+    "attention_of_one_head": (lambda q, k: F.scaled_dot_product_attention(q, k, k), [(5, 4), (7, 4)]),
+    "multi_head": (lambda x: F.softmax(x.mT @ x, -1).sum(1), [(2, 3, 5)]),
+    "flip": (lambda x: F.max_pool2d(x, 1).flip((1, -1)), [IMAGE]),
+    "roll": (lambda x: F.max_pool2d(x, 1).roll((2, -1), (1, 3)), [IMAGE]),
+    "roll_all": (lambda x: x.roll(4), [ROW]),
+    "argmax": (lambda x: (F.max_pool2d(x, 1).argmax(1), x.argmax(-1, keepdim=True), x.argmax()), [IMAGE]),
+    "index": (lambda x: F.max_pool2d(x, 1)[:, [4, 0, -1]] * 2, [IMAGE]),
+    "index_select": (lambda x: x.index_select(2, torch.tensor([6, 1, 1])), [IMAGE]),
     "pad_last_axis": (lambda x: F.pad(x, (2, 1)), [ROW]),
 }
 
@@ -237,6 +269,8 @@ WITH_PARAMETERS = {
     "functional_conv": (lambda x, p: F.conv2d(x, p / 2, padding=1), [IMAGE], (4, 6, 3, 3)),
     "standardised_weight": (lambda x, p: F.conv2d(x, p - p.mean((1, 2, 3), keepdim=True)), [IMAGE], (4, 6, 3, 3)),
     "weight_norm": (lambda x, p: F.conv2d(x, torch._weight_norm(p, p[:, :1, :1, :1])), [IMAGE], (4, 6, 3, 3)),
+    "embedding_of_constants": (lambda x, p: x @ F.embedding(torch.tensor([[3, 0], [1, 3]]), p), [(2, 3, 2)], (4, 6)),
+    "class_token": (lambda x, p: torch.cat([p.expand(2, -1, -1), x], 1), [(2, 3, 6)], (1, 1, 6)),
     "parameter_alone": (lambda x, p: (x.sum(), p), [ROW], (2, 3)),
 }
 
@@ -258,6 +292,28 @@ def test_parameter(name):
     function, shapes, parameter = WITH_PARAMETERS[name]
     module = Function(function, p=normal(*parameter, seed=9))
     check(module, *(normal(*shape, seed=k) for k, shape in enumerate(shapes)))
+
+
+def test_the_usual_epsilon_of_rms_norm():
+    """That of float32, as in PyTorch; small numbers show it."""
+    module, x = nn.RMSNorm(6), 1e-4 * normal(*ROW)
+    program = import_module(module, x, toolbox=toolbox())
+    np.testing.assert_allclose(run(program, {"x": x.numpy()})["logits"], module(x).detach().numpy(), rtol=1e-5)
+
+
+def test_indices_are_an_input():
+    """Of int64 in PyTorch, int32 in a program."""
+    module = nn.Sequential(nn.Embedding(9, 6), nn.Linear(6, 4))
+    words = torch.tensor([[3, 8, 0], [1, 1, 5]])
+    program = import_module(he(module), words, toolbox=toolbox())
+    assert str(program.graph.inputs[0].type) == "i32[2,3]"
+    found = run(program, {"input": words.numpy().astype(np.int32)})["logits"]
+    np.testing.assert_allclose(found, module(words).detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_mask_of_what_may_be_seen():
+    seen = torch.tensor([[True, False, True], [True, True, True]])
+    check(Function(lambda q, k: F.scaled_dot_product_attention(q, k, k, seen)), normal(2, 2, 4), normal(2, 3, 4))
 
 
 def test_batch_norm_in_training():

@@ -125,6 +125,17 @@ def test_pairs(op, activations, shapes):
     assert symmetric == (activations != "asymmetric")
 
 
+@BOTH
+@pytest.mark.parametrize("factor", [0.35, 3.0])
+def test_numbers_that_scale(factor, activations):
+    b = Builder()
+    made = quantised(b, [b("relu", b("scale", b.input(2, 60), factor=factor))], activations=activations)
+    check(made, rounded, int8=("requantize",))
+    negative = Builder()
+    y = negative("scale", negative("neg", negative.input(2, 60)), factor=-factor)
+    assert [why for _, _, why in quantised(negative, [y]).report.in_float] == [f"scales by {-factor:g}"]
+
+
 def test_a_constant_operand_stays_a_float_that_learns():
     b = Builder()
     made = quantised(b, [b("bias_add", b("add", b.input(2, 3, 4), b.parameter("c", 3, 4)), b.parameter("d", 4))])
@@ -342,6 +353,9 @@ def _uneven() -> list[dict[str, np.ndarray]]:
 
 
 def test_every_rule_is_tested():
-    pairs, pools = ("add", "sub", "mul", "matmul", "bias_add"), ("avg_pool2d", "mean", "sum", "maximum", "minimum")
+    pairs, pools = (
+        ("add", "sub", "mul", "matmul", "bias_add", "scale"),
+        ("avg_pool2d", "mean", "sum", "maximum", "minimum"),
+    )
     tested = {*LINEAR, *MOVES, *FUNCTIONS, *pairs, *pools, "relu", "split", "concat", "gather"}
     assert set(RULES) == tested
