@@ -102,7 +102,7 @@ def on_int16(use: Use) -> Use:
     activations = 2 if op == "qmatmul" else 1
     wide = [replace(t, dtype=DType.I16) for t in types[:activations]]
     zeros = {name: 0 for name in attrs if name.endswith("_zero")}
-    return op, [*wide, *types[activations:]], attrs | zeros | {"bits": 16}
+    return op, [*wide, *types[activations:]], {**attrs, **zeros, "bits": 16}
 
 
 def tiny(use: Use) -> Use:

@@ -52,8 +52,8 @@ def argmax(b: Builder, x: Operand, dim: int | None = None, keepdim: bool = False
         found = argmax(b, b.view(x, (int(np.prod(x.shape)),)), 0)
         return b.view(found, (1,) * len(x.shape)) if keepdim else found
     value, dim = b.plain(x), dim % len(x.shape)
-    found = b("argmax", value, axis=dim)
-    result = b.laid(found, natural(len(found.type.shape)))
+    places = b("argmax", value, axis=dim)
+    result = b.laid(places, natural(len(places.type.shape)))
     return b.view(result, (*x.shape[:dim], 1, *x.shape[dim + 1 :])) if keepdim else result
 
 
