@@ -1,8 +1,8 @@
-"""Arrays that a user gives to a running program: checked against the program before anything runs."""
+"""What a user gives to a program: arrays, and numbers of outputs, checked against it before anything runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 import numpy as np
@@ -19,6 +19,14 @@ def check_arrays(given: Mapping[str, np.ndarray], wanted: Iterable[Value], kind:
         if name not in types:
             raise unknown_array(name, types, kind)
         check_array(name, np.asarray(array), types[name], kind)
+
+
+def prediction_of(outputs: Sequence[Value], number: int) -> Value:
+    """The output of a model that a user counts from 0; raises GL203 if there is none."""
+    if not 0 <= number < len(outputs):
+        what = f"the model has {len(outputs)} outputs, and prediction {number} is asked for"
+        raise CompileError("GL203", what, hint="count the outputs from 0")
+    return outputs[number]
 
 
 def unknown_array(name: str, known: Iterable[str], kind: str) -> CompileError:

@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from gradlet.ir.arguments import prediction_of
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph
 from gradlet.ir.op_def import OpSet
@@ -69,15 +70,16 @@ def quantize_program(
         program.metadata = {**program.metadata, "classes": str(classes)}
     preprocessing = completed(Preprocessing(mean=options.mean, std=options.std), program)
     program.metadata = {**program.metadata, **_normalisation(program.graph, options, preprocessing)}
-    data = load_calibration(calibration, program.graph, options.samples, seed, preprocessing)
     exact = program.graph
+    logits = prediction_of(exact.outputs, prediction)
+    data = load_calibration(calibration, exact, options.samples, seed, preprocessing)
 
     def learned(student: Graph, teacher: Graph) -> dict[str, np.ndarray]:
         tools, steps = context.toolbox, options.qat_steps
         return distill(student, teacher, data.feeds, tools, steps=steps, lr=options.qat_lr, prediction=prediction)
 
     train = learned if options.qat_steps else None
-    least = {exact.outputs[prediction]: _LOGITS} if learns else {}
+    least = {logits: _LOGITS} if learns else {}
     report = quantize(program, context, data.feeds, options, new_head=classes is not None, least=least, train=train)
     if data.labels is None or classes is not None:
         return report

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from gradlet.autodiff.loss_inputs import add_target
 from gradlet.autodiff.reverse import differentiate
+from gradlet.ir.arguments import prediction_of
 from gradlet.ir.errors import CompileError
 from gradlet.ir.graph import Graph, Phase, Role, State, Value
 from gradlet.ir.op_def import Emit
@@ -51,10 +52,7 @@ class Differentiate:
         return True
 
     def _add_loss(self, graph: Graph, context: Context) -> Value:
-        if not 0 <= self.prediction < len(graph.outputs):
-            what = f"the model has {len(graph.outputs)} outputs, and prediction {self.prediction} is asked for"
-            raise CompileError("GL203", what, hint="count the outputs from 0")
-        prediction = graph.outputs[self.prediction]
+        prediction = prediction_of(graph.outputs, self.prediction)
         emit = Emit(context.ops, graph, Phase.FORWARD)
         loss: Value = context.toolbox.get("losses", self.loss)(emit, prediction)
         if loss.producer and loss.name.isdigit():

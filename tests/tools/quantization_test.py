@@ -103,6 +103,12 @@ def test_a_forward_program(folder):
         gradlet.compile(made.program, quantize="int8", calibration="x.npy", target="x86_64")
 
 
+def test_a_prediction_that_does_not_exist(folder):
+    (folder / "model.py").write_text(MODEL)
+    with pytest.raises(CompileError, match="GL203.*1 outputs, and prediction 3"):
+        gradlet.compile("model.py:net", quantize="int8", calibration=PIXELS, prediction=3)
+
+
 def test_batch_norms_in_training_mode_are_told(folder):
     (folder / "model.py").write_text(MODEL.replace(".eval()", ""))
     with pytest.raises(CompileError, match="GL242.*training mode"):
