@@ -8,17 +8,17 @@
 // Of terms: a product is 2^22 at most.
 #define MOST_FOURS_I16 127
 
-// One of the four columns.
-static inline void spread_column_i16(uint32_t *column, const int16_t *x, int terms) {
+// One of `count` columns, of a tile four.
+static inline void spread_column_i16(uint32_t *column, int count, const int16_t *x, int terms) {
     uint32_t pairs[2];
-    for (; terms >= 4; terms -= 4, x += 4, column += COLUMN_WORDS) {
+    for (; terms >= 4; terms -= 4, x += 4, column += 2 * count) {
         memcpy(pairs, x, sizeof pairs);
         column[0] = low_halves(pairs[0], pairs[1]);
-        column[4] = high_halves(pairs[0], pairs[1]);
+        column[count] = high_halves(pairs[0], pairs[1]);
     }
     if (terms > 0) {
         column[0] = low_halves((uint16_t)x[0], terms > 2 ? (uint16_t)x[2] : 0);
-        column[4] = terms > 1 ? (uint16_t)x[1] : 0;
+        column[count] = terms > 1 ? (uint16_t)x[1] : 0;
     }
 }
 

@@ -15,18 +15,19 @@
 #define COLUMN_WORDS 8 // of a four of terms
 #define WEIGHT_WORDS 4
 
-static inline void widen_four_i8(uint32_t *column, uint32_t four, uint32_t zeros) {
+static inline void widen_four_i8(uint32_t *column, int count, uint32_t four, uint32_t zeros) {
     column[0] = subtract_pairs(even_pair_i8(four), zeros);
-    column[4] = subtract_pairs(odd_pair_i8(four), zeros);
+    column[count] = subtract_pairs(odd_pair_i8(four), zeros);
 }
 
-// One of the four columns: x[k] - zero.
-static inline void widen_column_i8(uint32_t *column, const int8_t *x, int terms, int zero) {
+// One of `count` columns, of a tile four: x[k] - zero.
+static inline void widen_column_i8(uint32_t *column, int count, const int8_t *x, int terms,
+                                   int zero) {
     const uint32_t zeros = both_halves(zero), filling = ((uint32_t)zero & 255) * 0x1010100u;
-    for (; terms >= 4; terms -= 4, x += 4, column += COLUMN_WORDS)
-        widen_four_i8(column, load_four_i8(x), zeros);
+    for (; terms >= 4; terms -= 4, x += 4, column += 2 * count)
+        widen_four_i8(column, count, load_four_i8(x), zeros);
     if (terms > 0)
-        widen_four_i8(column, load_some_i8(x, terms) | filling << 8 * (terms - 1), zeros);
+        widen_four_i8(column, count, load_some_i8(x, terms) | filling << 8 * (terms - 1), zeros);
 }
 
 static inline uint32_t *widen_weights_four_i8(uint32_t *to, uint32_t first, uint32_t second) {

@@ -74,11 +74,12 @@ def _qconv2d(node: Node) -> Call:
 
 
 def _scratch(node: Node) -> int:
-    """Columns of up to 16 results, weights of two channels, both widened; and the bytes of one window."""
+    """Columns of up to 16 results and weights of two channels, or one column; and the bytes of one window."""
     terms = [w.type.size // w.type.shape[0] for w in _weights(node)]
     results = min(_sizes(node)[5], _MOST_RESULTS)
     fours = sum(-(-count // 4) for count in terms)
-    return fours * (-(-results // 4) * 32 + 16) + max(terms) * node.inputs[0].type.dtype.numpy.itemsize
+    widened = 8 if results < 4 else -(-results // 4) * 32 + 16
+    return fours * widened + max(terms) * node.inputs[0].type.dtype.numpy.itemsize
 
 
 _KERNELS = (

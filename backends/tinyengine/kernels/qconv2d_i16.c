@@ -1,18 +1,20 @@
 #include "int16_tiles.h"
+#include "one_column.h"
 #include "qconv_windows.h"
 
-// The columns of some neighbours in a row of results of one group; the last is repeated where they
-// are no fours. `row` is room for one window.
+// The columns of one result, or of some neighbours in a row, of one group; the last is repeated
+// where they are no fours. `row` is room for one window.
 static SEPARATE void qconv_columns_i16(uint32_t *columns, int8_t *row, const int8_t *image,
                                        int rows, int iy, int ix, const qconv_sizes *s) {
+    const int count = rows == 1 ? 1 : 4, end = rows == 1 ? 1 : (rows + 3) & ~3;
     for (int part = 0; part < s->parts; part++) {
-        for (int m = 0; m < ((rows + 3) & ~3); m++) {
+        for (int m = 0; m < end; m++) {
             const int x = ix + at_most(m, rows - 1) * s->window.stride_x;
             const void *seen = window_bytes(row, image, iy, x, s->channels[part], s);
-            spread_column_i16(columns + m / 4 * COLUMN_WORDS * s->fours + m % 4, seen,
+            spread_column_i16(columns + m / 4 * COLUMN_WORDS * s->fours + m % 4, count, seen,
                               s->terms[part]);
         }
-        columns += COLUMN_WORDS * FOURS(s->terms[part]);
+        columns += 2 * count * FOURS(s->terms[part]);
         image += s->channels[part];
     }
 }
@@ -69,11 +71,37 @@ static SEPARATE void qconv_group_i16(const result_place *to, int at, const uint3
     }
 }
 
+// All channels of a group for one result, sums of any length.
+static SEPARATE void qconv_one_i16(const result_place *to, int at, const uint32_t *column,
+                                   int group, const qconv_sizes *s, const requantization *q) {
+    const int out = s->window.out_channels / s->groups, end = (group + 1) * out;
+    for (int o = group * out; o < end; o += 2) {
+        const int channels = at_most(end - o, 2);
+        const uint32_t *from = column;
+        int64_t sums[2] = {0, 0};
+        for (int part = 0; part < s->parts; part++) {
+            const int terms = s->terms[part];
+            const int8_t *w = s->weights[part] + o * terms;
+            for (int k = 0; k < terms; k += 4 * MOST_FOURS_I16) {
+                const two_sums some = add_column_products((two_sums){0, 0}, from + k / 2, w + k,
+                                                          (channels - 1) * terms,
+                                                          at_most(terms - k, 4 * MOST_FOURS_I16));
+                sums[0] += some.a;
+                sums[1] += some.b;
+            }
+            from += 2 * FOURS(terms);
+        }
+        for (int n = 0; n < channels; n++)
+            store_some_i16(to, at + o + n, sums + n, 1, o + n, q);
+    }
+}
+
 // working: as `qconv2d` has it.
 static void qconv2d_i16(int16_t *y, uint8_t *mask, const int16_t *x, const int8_t *w0,
                         const int8_t *w1, const int8_t *w2, const int8_t *w3, const int32_t *bias,
                         const float *scale, const int *sizes, void *working) {
     const qconv_sizes s = read_qconv(sizes, 2, w0, w1, w2, w3);
     const requantization q = {.bias = bias, .scale = scale, .low = sizes[21], .high = sizes[22]};
-    qconv2d(y, mask, x, &s, &q, (qconv_steps){qconv_columns_i16, qconv_group_i16}, working);
+    qconv2d(y, mask, x, &s, &q, (qconv_steps){qconv_columns_i16, qconv_group_i16, qconv_one_i16},
+            working);
 }

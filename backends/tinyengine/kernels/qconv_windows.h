@@ -60,8 +60,8 @@ static inline int8_t *fill_run(int8_t *to, int value, int count) {
 
 // The window of one result as a row of bytes; what lies on padding becomes the zero point,
 // whose bytes are equal.
-static inline void gather_window(int8_t *row, const int8_t *image, int iy, int ix, int channels,
-                                 const qconv_sizes *sizes) {
+static SEPARATE void gather_window(int8_t *row, const int8_t *image, int iy, int ix, int channels,
+                                   const qconv_sizes *sizes) {
     const window_sizes *s = &sizes->window;
     const int first = first_tap(ix, s->dilation_x);
     const int taps = end_tap(ix, s->dilation_x, s->kernel_width, s->width) - first;
@@ -113,36 +113,45 @@ static inline widened_pair qconv_pair(uint32_t *weights, int o, int channels, co
                           .scale = {q->scale[o], q->scale[other]}};
 }
 
-// How the columns of some neighbours in a row of results of one group are made, and how from these
-// all channels of the group are.
+// How the columns of one result, or of some neighbours in a row, of one group are made, and how
+// from these all channels of the group are, for some and for one.
 typedef struct {
     void (*columns)(uint32_t *columns, int8_t *row, const int8_t *image, int rows, int iy, int ix,
                     const qconv_sizes *s);
     void (*group)(const result_place *to, int at, const uint32_t *columns, uint32_t *weights,
                   int rows, int group, const qconv_sizes *s, const requantization *q);
+    void (*one)(const result_place *to, int at, const uint32_t *column, int group,
+                const qconv_sizes *s, const requantization *q);
 } qconv_steps;
 
-// working: columns of up to QCONV_ROWS results, weights of two channels, the bytes of a window.
+// Results that would be alone in a tile, or less than four in a row, are made one by one. working:
+// columns of up to QCONV_ROWS results and weights of two channels, or of rows of less than four
+// results one column; the bytes of a window.
 static MERGED void qconv2d(void *y, uint8_t *mask, const void *x, const qconv_sizes *s,
                            const requantization *q, qconv_steps steps, void *working) {
     const window_sizes *w = &s->window;
     const result_place to = {y, mask, w->out_channels};
-    const int most = at_most(w->out_width, QCONV_ROWS);
+    const int fours = FOURS(at_most(w->out_width, QCONV_ROWS));
     uint32_t *columns = working;
-    uint32_t *weights = columns + FOURS(most) * COLUMN_WORDS * s->fours;
-    int8_t *row = (int8_t *)(weights + WEIGHT_WORDS * s->fours);
+    uint32_t *weights = columns + fours * COLUMN_WORDS * s->fours;
+    int8_t *row =
+        (int8_t *)(w->out_width < 4 ? columns + 2 * s->fours : weights + WEIGHT_WORDS * s->fours);
     clear_mask(mask, w->batch * w->out_height * w->out_width * w->out_channels);
     for (int i = 0; i < w->batch * w->out_height; i++) {
         const int8_t *image =
             (const int8_t *)x + i / w->out_height * w->height * w->width * w->channels;
         const int iy = i % w->out_height * w->stride_y - w->top;
-        for (int ox = 0; ox < w->out_width; ox += QCONV_ROWS) {
-            const int rows = at_most(w->out_width - ox, QCONV_ROWS);
+        for (int ox = 0, rows; ox < w->out_width; ox += rows) {
+            const int left = w->out_width - ox;
+            rows = left < 4 ? 1 : at_most(left - (left % 4 == 1), QCONV_ROWS);
             const int at = (i * w->out_width + ox) * w->out_channels;
             for (int group = 0; group < s->groups; group++) {
                 steps.columns(columns, row, image + group * s->depth, rows, iy,
                               ox * w->stride_x - w->left, s);
-                steps.group(&to, at, columns, weights, rows, group, s, q);
+                if (rows == 1)
+                    steps.one(&to, at, columns, group, s, q);
+                else
+                    steps.group(&to, at, columns, weights, rows, group, s, q);
             }
         }
     }
