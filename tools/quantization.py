@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -20,14 +21,12 @@ from gradlet.ir.program import Program
 from gradlet.optimizers.quantization.calibration import run
 from gradlet.optimizers.quantization.options import QuantizeOptions
 from gradlet.optimizers.quantization.quantize import prepare, quantize
+from gradlet.optimizers.quantization.ranges import Range
 from gradlet.optimizers.quantization.report import QuantizationReport, quantized_feed
 from gradlet.tools.calibration import Feed, load_calibration
 from gradlet.tools.distillation import distill
 from gradlet.tools.preprocessing import Preprocessing, completed
 
-# The logits of a model that knows little yet are small: a range as small would end what it learns. With these, losses
-# go down to exp(-16).
-_LOGITS = (-8.0, 8.0)
 _EXAMPLE = "--quantize int8{ranges=mse} --calibration samples.npz"
 
 
@@ -79,13 +78,22 @@ def quantize_program(
         return distill(student, teacher, data.feeds, tools, steps=steps, lr=options.qat_lr, prediction=prediction)
 
     train = learned if options.qat_steps else None
-    least = {logits: _LOGITS} if learns else {}
+    least = {logits: _room(logits.type.shape[-1])} if learns and logits.type.shape else {}
     report = quantize(program, context, data.feeds, options, new_head=classes is not None, least=least, train=train)
     if data.labels is None or classes is not None:
         return report
     graphs = {"float32": exact, "int8": program.graph}
     scores = {name: _accuracy(g, context.ops, data.feeds, data.labels, prediction) for name, g in graphs.items()}
     return replace(report, accuracy=scores)
+
+
+def _room(classes: int) -> Range:
+    """A range of logits that lets softmax cross-entropy fall to exp(-8): log(1 + (classes - 1) exp(low - high)).
+
+    The logits of a model that knows little yet are small, and a range as small would end what it learns.
+    """
+    end = (8 + math.log(classes)) / 2
+    return -end, end
 
 
 def _normalisation(graph: Graph, options: QuantizeOptions, chosen: Preprocessing) -> dict[str, str]:

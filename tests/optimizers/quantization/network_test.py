@@ -101,7 +101,7 @@ def test_small_logits_have_room_to_grow(method):
     assert np.mean(losses[-32:]) < 0.6
     alone = gradlet.compile(program(), quantize=method, calibration=samples(), scheme="none", target="x86_64")
     scales = [m.report["quantization"]["tensors"][-1]["scale"] for m in (alone, made)]
-    assert scales[0] < scales[1] < 16.1 / 255
+    assert scales[0] < scales[1] < 9.7 / 255  # 8 + log(5)
 
 
 class Folding(nn.Module):
@@ -139,7 +139,7 @@ def test_what_was_learnt_goes_back_into_the_module(module):
     x = np.random.default_rng(0).normal(size=(2, 6, 6, 3)).astype(np.float32)
     (before,) = session.infer({"x": x}).values()
     for _ in range(5):
-        session.train_step({"x": x, "label": np.array([1, 3], np.int32), "lr": np.float32(0.02)})
+        session.train_step({"x": x, "label": np.array([1, 3], np.int32), "lr": np.float32(0.1)})
     (after,) = session.infer({"x": x}).values()
     learnt = made.user_states(session)
     assert {"first.weight", "norm.bias", "second.weight", "second.bias", "head.weight", "head.bias"} == set(learnt)
