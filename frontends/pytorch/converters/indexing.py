@@ -11,9 +11,25 @@ from gradlet.ir.graph import Role, Value
 from gradlet.ir.tensor_type import DType
 
 
-def embedding(b: Builder, weight: Operand, indices: Operand, *_: object) -> Tensor:
-    """The rows of a table."""
-    rows = b("gather", b.plain(weight), _integers(b, indices), axis=0)
+def embedding(
+    b: Builder,
+    weight: Operand,
+    indices: Operand,
+    padding_idx: int = -1,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """The rows of a table. That of the padding gets no gradient: what is taken of it, zeros, is multiplied by 0."""
+    if scale_grad_by_freq:
+        raise UnsupportedError("gradients scaled by how often a row is taken (scale_grad_by_freq)")
+    places = _integers(b, indices)
+    rows = b("gather", b.plain(weight), places, axis=0)
+    if padding_idx >= 0 and b.learns(b.plain(weight)):
+        if not isinstance(weight, Parameter) or weight.array[padding_idx].any():
+            raise UnsupportedError(f"padding_idx={padding_idx}, a row that is not 0")
+        kept = np.ones((len(weight.array), 1), np.float32)
+        kept[padding_idx] = 0
+        rows = b("mul", rows, b("gather", b.constant("kept", kept, Role.BUFFER), places, axis=0))
     return b.laid(rows, natural(len(rows.type.shape)))
 
 
@@ -60,6 +76,8 @@ def argmax(b: Builder, x: Operand, dim: int | None = None, keepdim: bool = False
 def _integers(b: Builder, x: Operand) -> Value:
     """Indices as int32."""
     if isinstance(x, Parameter):
+        if x.array.dtype.kind not in "iu":
+            raise UnsupportedError(f"indices of type {x.array.dtype}")
         return b.constant("indices", x.array.astype(np.int32), Role.BUFFER)
     value = b.plain(x)
     return value if value.type.dtype is DType.I32 else b("cast", value, dtype="int32")

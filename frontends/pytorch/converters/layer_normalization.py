@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradlet.frontends.pytorch.broadcast import binary, shifted, unary
-from gradlet.frontends.pytorch.builder import Builder, Operand
+from gradlet.frontends.pytorch.builder import Builder, Operand, UnsupportedError
 from gradlet.frontends.pytorch.converters.normalization import inference
 from gradlet.frontends.pytorch.converters.reduction import reduced
 from gradlet.frontends.pytorch.tensor import Tensor
@@ -60,6 +60,8 @@ def instance_norm(
 ) -> Tensor:
     if not use_input_stats and mean is not None and var is not None:
         return inference(b, x, weight, bias, mean, var, momentum, eps)[0]
+    if mean is not None:
+        raise UnsupportedError("instance normalisation that tracks its statistics, in training mode")
     spatial = range(2, len(x.shape))
     return _affine(b, _standardised(b, x, spatial, eps), *(_by_channel(b, p, len(spatial)) for p in (weight, bias)))
 

@@ -61,6 +61,16 @@ def test_all_unsupported_operators_in_one_error():
         (lambda x: F.max_pool2d(x, 2, return_indices=True)[1] * 1.5, (1, 2, 4, 4), "no counterpart"),
         (lambda x: x.to(torch.float64), (3,), "elements of type float64"),
         (lambda x: x[torch.tensor([0, 2]), torch.tensor([1, 1])], (3, 4), "indices of several axes"),
+        (
+            lambda x: F.embedding(torch.tensor([1, 0]), x + 1, padding_idx=1, scale_grad_by_freq=True),
+            (3, 4),
+            "scale_grad_by_freq",
+        ),
+        (
+            lambda x: F.instance_norm(x, torch.zeros(2), torch.ones(2), use_input_stats=True),
+            (2, 2, 5),
+            "tracks its statistics",
+        ),
         (lambda x: torch.where(x > 0, x, -x), (3,), "aten.where.self"),
         (lambda x: F.dropout(x, 1.0), (3,), "a rate of 1"),
         (lambda x: x.var(0), (1, 3), "the variance of 1 elements"),

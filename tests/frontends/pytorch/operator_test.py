@@ -6,7 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
+from gradlet.autodiff.reverse import differentiate
+from gradlet.backends.reference.executor import Executor
 from gradlet.frontends.pytorch.importer import import_module
+from gradlet.ir.errors import CompileError
 from gradlet.tests.frontends.pytorch.imported import Function, check, normal, run, toolbox
 from gradlet.tests.models.initialisation import he
 
@@ -309,6 +312,29 @@ def test_indices_are_an_input():
     assert str(program.graph.inputs[0].type) == "i32[2,3]"
     found = run(program, {"input": words.numpy().astype(np.int32)})["logits"]
     np.testing.assert_allclose(found, module(words).detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_padding_does_not_learn():
+    """PyTorch's autograd leaves its row alone; other rows get what autograd gives them."""
+    module = nn.Embedding(5, 3, padding_idx=2)
+    words = torch.tensor([[3, 2, 0], [2, 3, 4]])
+    program = import_module(module, words, toolbox=toolbox())
+    seed = normal(2, 3, 3)
+    (module(words) * seed).sum().backward()
+    graph = program.graph
+    weight, g = graph.states[0].value, graph.add_input("g", graph.outputs[0].type)
+    graph.outputs = list(differentiate(graph, toolbox().ops, graph.outputs[0], g, [weight]).values())
+    (found,) = Executor(graph, toolbox().ops).run({"input": words.numpy().astype(np.int32), "g": seed.numpy()}).values()
+    np.testing.assert_allclose(found, module.weight.grad.numpy(), rtol=1e-6)
+    assert not found[2].any() and found[3].any()
+
+
+def test_padding_that_is_not_zero_is_refused():
+    module = nn.Embedding.from_pretrained(torch.ones(4, 2), freeze=False, padding_idx=1)
+    with pytest.raises(CompileError, match="padding_idx=1, a row that is not 0"):
+        import_module(module, torch.tensor([[0, 1]]), toolbox=toolbox())
+    frozen = nn.Embedding.from_pretrained(torch.ones(4, 2), padding_idx=1)
+    assert import_module(frozen, torch.tensor([[0, 1]]), toolbox=toolbox()).graph.nodes[-1].op == "gather"
 
 
 def test_a_mask_of_what_may_be_seen():
